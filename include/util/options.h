@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Command-line options by table: "--name VALUE", "--name=VALUE", "-n VALUE", "-nVALUE".
+ */
+#ifndef LKVM_UTIL_OPTIONS_H
+#define LKVM_UTIL_OPTIONS_H
+
+#include "util/types.h"
+
+struct option_def {
+	const char *name; /* without dashes; NULL ends a table */
+	char letter; /* 0: none */
+	const char *arg; /* what the value is called in the usage, or NULL for a flag */
+	const char *help; /* may have several lines */
+	/* Gets NULL for a flag. Prints the reason when it returns a negative errno. */
+	int (*parse)(void *opaque, const char *value);
+};
+
+/*
+ * Parses argv[1] on. An unknown option or a stray word is an error, with the nearest
+ * option suggested. -EINVAL, or what a parse function returned.
+ */
+int parse_options(const char *verb, int argc, char **argv, const struct option_def *defs,
+		  void *opaque);
+
+/* Prints the table to stdout. */
+void print_options(const struct option_def *defs);
+
+#endif /* LKVM_UTIL_OPTIONS_H */

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "util/log.h"
+#include "util/parse.h"
+#include "util/trace.h"
+
+bool trace_enabled[TRACE_NR_AREAS];
+
+static const char *const names[] = {
+	[TRACE_IOMMU] = "iommu", [TRACE_VIRTIO] = "virtio", [TRACE_NR_AREAS] = NULL};
+
+int trace_parse(const char *list)
+{
+	while (*list) {
+		size_t len = strcspn(list, ",");
+		char word[32];
+		unsigned int i;
+
+		snprintf(word, sizeof(word), "%.*s", (int)len, list);
+		for (i = 0; i < TRACE_NR_AREAS && strcmp(word, names[i]); i++)
+			;
+		if (i == TRACE_NR_AREAS) {
+			const char *near = nearest_name(word, names);
+
+			pr_err("--trace: there is no area '%s'%s%s%s", word,
+			       near ? ", did you mean '" : "; known: iommu, virtio",
+			       near ? near : "", near ? "'?" : "");
+			return -EINVAL;
+		}
+		trace_enabled[i] = true;
+		list += len;
+		list += *list == ',';
+	}
+	return 0;
+}
+
+void trace_print(enum trace_area area, const char *fmt, ...)
+{
+	char line[256];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(line, sizeof(line), fmt, args);
+	va_end(args);
+	pr_info("%s: %s", names[area], line);
+}
