@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Interrupts into KVM's in-kernel controllers: wires (GSIs), and messages (MSI) by
+ * a routing table and irqfds, so that any thread, or the kernel on behalf of a
+ * device, can raise one by a write to an eventfd.
+ */
+#ifndef LKVM_VM_IRQ_H
+#define LKVM_VM_IRQ_H
+
+#include <pthread.h>
+
+#include "util/types.h"
+
+struct kvm_irq_routing;
+struct vm;
+
+struct irq_routes {
+	pthread_mutex_t lock; /* guards all of this */
+	struct kvm_irq_routing *table;
+	unsigned int max; /* entries that fit the table */
+	unsigned int next_gsi; /* for message routes */
+	u8 wire_level[64]; /* how many devices hold the wire up */
+};
+
+/*
+ * Messages get GSIs from @first_msi_gsi on; below are the wires, whose routes the
+ * architecture makes with irq_route_wire(). Prints the reason; -ENOTSUP, -ENOMEM.
+ */
+int irq_init(struct vm *vm, unsigned int first_msi_gsi);
+void irq_destroy(struct vm *vm);
+
+/* Adds a route of wire @gsi to a pin of an in-kernel controller; irq_commit() tells KVM. */
+int irq_route_wire(struct vm *vm, u32 gsi, u32 chip, u32 pin);
+int irq_commit(struct vm *vm);
+
+/*
+ * Raises or lowers one device's share of a level-triggered wire: it is up while any
+ * share is. The caller does not raise twice in a row.
+ */
+void irq_wire_set(struct vm *vm, u32 gsi, bool up);
+
+/* An edge on a wire. */
+void irq_wire_pulse(struct vm *vm, u32 gsi);
+
+/* A message route: an eventfd that sends the message. */
+struct msi_route {
+	int fd; /* -1: not made yet */
+	u32 gsi;
+	u64 addr;
+	u32 data;
+};
+
+void msi_route_init(struct msi_route *route);
+
+/* Makes the route send @data to @addr from now on. -errno of KVM; -ENOSPC. */
+int msi_route_set(struct vm *vm, struct msi_route *route, u64 addr, u32 data);
+void msi_route_signal(const struct msi_route *route);
+void msi_route_free(struct vm *vm, struct msi_route *route);
+
+/* The addresses at which a write is a message for the interrupt controller. */
+bool arch_is_msi_addr(const struct vm *vm, u64 addr);
+
+#endif /* LKVM_VM_IRQ_H */

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The user's terminal as a guest's console: stdin in raw mode while the guest runs,
+ * ctrl-a as the escape key (ctrl-a x leaves, ctrl-a a sends a ctrl-a, ctrl-a h says
+ * so), stdout for what the guest prints.
+ */
+#ifndef LKVM_VM_TERMINAL_H
+#define LKVM_VM_TERMINAL_H
+
+#include "util/types.h"
+#include "vm/loop.h"
+
+/* More than a person types or pastes while a guest is busy. */
+#define TERMINAL_MAX_HELD MiB
+
+/* Used by the main thread only. */
+struct terminal {
+	struct loop *loop;
+	struct loop_source source;
+	struct loop_source wake_source; /* the console has room again, or stdin is a file */
+	bool is_file; /* stdin has always something to read, up to its end */
+	bool escape; /* the last byte was ctrl-a */
+
+	/* The console behind it. @receive takes up to len bytes and returns how many. */
+	size_t (*receive)(void *opaque, const u8 *data, size_t len);
+	void *opaque;
+	void (*leave)(void *opaque);
+	void *leave_opaque;
+
+	/* Read, but not yet taken by the console: nr_held bytes from first_held on. */
+	u8 held[TERMINAL_MAX_HELD];
+	size_t first_held, nr_held;
+	bool lost; /* the user was told that there was too much of it */
+};
+
+/*
+ * Before anything is opened: a closed stdin or stderr becomes /dev/null, so that no file
+ * of the machine takes its number and what is written to it. A closed stdout is the
+ * user's mistake: -EBADF, reported.
+ */
+int terminal_check(void);
+
+/*
+ * @leave is called for ctrl-a x. Output that nobody reads is waited for only until
+ * @stop_fd is readable. -errno, reported.
+ */
+int terminal_init(struct terminal *term, struct loop *loop, int stop_fd,
+		  void (*leave)(void *opaque), void *leave_opaque);
+void terminal_destroy(struct terminal *term);
+
+/* Raw mode, if stdin is a terminal, until terminal_restore() or the program's exit. */
+void terminal_make_raw(void);
+void terminal_restore(void);
+
+/* Before the loop runs: where input goes. */
+void terminal_connect(struct terminal *term,
+		      size_t (*receive)(void *opaque, const u8 *data, size_t len), void *opaque);
+
+/* The console has room again. From any thread. */
+void terminal_resume(struct terminal *term);
+
+/*
+ * Writes all of it to stdout, and blocks until that has room; what stdout refuses is
+ * lost. From any thread but the loop's.
+ */
+void terminal_write(const u8 *data, size_t len);
+
+#endif /* LKVM_VM_TERMINAL_H */

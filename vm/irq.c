@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <linux/kvm.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "util/log.h"
+#include "vm/irq.h"
+#include "vm/vm.h"
+
+int irq_init(struct vm *vm, unsigned int first_msi_gsi)
+{
+	struct irq_routes *irq = &vm->irq;
+	int max = vm_has_cap(vm, KVM_CAP_IRQ_ROUTING);
+
+	if (max <= 0 || !vm_has_cap(vm, KVM_CAP_IRQFD) || !vm_has_cap(vm, KVM_CAP_IOEVENTFD)) {
+		pr_err("/dev/kvm lacks interrupt routing, irqfd or ioeventfd: "
+		       "a newer host kernel is needed");
+		return -ENOTSUP;
+	}
+	irq->table = calloc(1, sizeof(*irq->table) + max * sizeof(irq->table->entries[0]));
+	if (!irq->table) {
+		pr_err("out of memory");
+		return -ENOMEM;
+	}
+	irq->max = max;
+	irq->next_gsi = first_msi_gsi;
+	pthread_mutex_init(&irq->lock, NULL);
+	return 0;
+}
+
+void irq_destroy(struct vm *vm)
+{
+	if (!vm->irq.table)
+		return;
+	free(vm->irq.table);
+	vm->irq.table = NULL;
+	pthread_mutex_destroy(&vm->irq.lock);
+}
+
+static int commit(struct vm *vm)
+{
+	return ioctl(vm->fd, KVM_SET_GSI_ROUTING, vm->irq.table) < 0 ? -errno : 0;
+}
+
+int irq_commit(struct vm *vm)
+{
+	int ret;
+
+	pthread_mutex_lock(&vm->irq.lock);
+	ret = commit(vm);
+	pthread_mutex_unlock(&vm->irq.lock);
+	return ret;
+}
+
+static struct kvm_irq_routing_entry *new_entry(struct irq_routes *irq)
+{
+	return irq->table->nr < irq->max ? &irq->table->entries[irq->table->nr++] : NULL;
+}
+
+int irq_route_wire(struct vm *vm, u32 gsi, u32 chip, u32 pin)
+{
+	struct kvm_irq_routing_entry *e = new_entry(&vm->irq);
+
+	if (!e)
+		return -ENOSPC;
+	*e = (struct kvm_irq_routing_entry){
+		.gsi = gsi,
+		.type = KVM_IRQ_ROUTING_IRQCHIP,
+		.u.irqchip = {.irqchip = chip, .pin = pin},
+	};
+	return 0;
+}
+
+static void wire_level(struct vm *vm, u32 gsi, bool up)
+{
+	struct kvm_irq_level level = {.irq = gsi, .level = up};
+
+	/* Fails only for a GSI that no controller has. */
+	if (ioctl(vm->fd, KVM_IRQ_LINE, &level) < 0)
+		pr_warn("interrupt %u cannot be set: %s", gsi, strerror(errno));
+}
+
+void irq_wire_set(struct vm *vm, u32 gsi, bool up)
+{
+	u8 *holders = &vm->irq.wire_level[gsi];
+
+	pthread_mutex_lock(&vm->irq.lock);
+	*holders += up ? 1 : -1;
+	if (*holders == (up ? 1 : 0))
+		wire_level(vm, gsi, up);
+	pthread_mutex_unlock(&vm->irq.lock);
+}
+
+void irq_wire_pulse(struct vm *vm, u32 gsi)
+{
+	wire_level(vm, gsi, true);
+	wire_level(vm, gsi, false);
+}
+
+void msi_route_init(struct msi_route *route)
+{
+	*route = (struct msi_route){.fd = -1};
+}
+
+static int assign_irqfd(struct vm *vm, const struct msi_route *route, u32 flags)
+{
+	struct kvm_irqfd irqfd = {.fd = route->fd, .gsi = route->gsi, .flags = flags};
+
+	return ioctl(vm->fd, KVM_IRQFD, &irqfd) < 0 ? -errno : 0;
+}
+
+static struct kvm_irq_routing_entry *find_msi(struct irq_routes *irq, u32 gsi)
+{
+	for (u32 i = 0; i < irq->table->nr; i++) {
+		if (irq->table->entries[i].gsi == gsi)
+			return &irq->table->entries[i];
+	}
+	return NULL;
+}
+
+static void fill_msi(struct kvm_irq_routing_entry *e, u32 gsi, u64 addr, u32 data)
+{
+	*e = (struct kvm_irq_routing_entry){
+		.gsi = gsi,
+		.type = KVM_IRQ_ROUTING_MSI,
+		.u.msi = {.address_lo = addr, .address_hi = addr >> 32, .data = data},
+	};
+}
+
+static int new_route(struct vm *vm, struct msi_route *route, u64 addr, u32 data)
+{
+	struct irq_routes *irq = &vm->irq;
+	struct kvm_irq_routing_entry *e;
+	int ret;
+
+	route->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (route->fd < 0)
+		return -errno;
+	e = new_entry(irq);
+	if (!e) {
+		ret = -ENOSPC;
+		goto err_fd;
+	}
+	route->gsi = irq->next_gsi++;
+	fill_msi(e, route->gsi, addr, data);
+	ret = commit(vm);
+	if (!ret)
+		ret = assign_irqfd(vm, route, 0);
+	if (ret)
+		goto err_entry;
+	return 0;
+
+err_entry:
+	irq->table->nr--;
+err_fd:
+	close(route->fd);
+	route->fd = -1;
+	return ret;
+}
+
+int msi_route_set(struct vm *vm, struct msi_route *route, u64 addr, u32 data)
+{
+	int ret = 0;
+
+	if (route->fd >= 0 && route->addr == addr && route->data == data)
+		return 0;
+	pthread_mutex_lock(&vm->irq.lock);
+	if (route->fd < 0) {
+		ret = new_route(vm, route, addr, data);
+	} else {
+		struct kvm_irq_routing_entry *e = find_msi(&vm->irq, route->gsi);
+
+		fill_msi(e, route->gsi, addr, data);
+		ret = commit(vm);
+		if (ret)
+			fill_msi(e, route->gsi, route->addr, route->data);
+	}
+	if (!ret) {
+		route->addr = addr;
+		route->data = data;
+	}
+	pthread_mutex_unlock(&vm->irq.lock);
+	return ret;
+}
+
+void msi_route_signal(const struct msi_route *route)
+{
+	u64 one = 1;
+
+	/* The kernel consumes the counter at once: the write cannot fail. */
+	if (write(route->fd, &one, sizeof(one)) < 0)
+		pr_warn("an interrupt message is lost: %s", strerror(errno));
+}
+
+void msi_route_free(struct vm *vm, struct msi_route *route)
+{
+	struct irq_routes *irq = &vm->irq;
+	struct kvm_irq_routing_entry *e;
+
+	if (route->fd < 0)
+		return;
+	pthread_mutex_lock(&irq->lock);
+	assign_irqfd(vm, route, KVM_IRQFD_FLAG_DEASSIGN);
+	e = find_msi(irq, route->gsi);
+	*e = irq->table->entries[--irq->table->nr];
+	commit(vm);
+	pthread_mutex_unlock(&irq->lock);
+	close(route->fd);
+	route->fd = -1;
+}

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#include "util/log.h"
+#include "vm/memory.h"
+
+/*
+ * KVM and the host's page tables use a huge page only where the GPA and the HVA have
+ * the same offset in it.
+ */
+#define HUGE_PAGE (2 * MiB)
+
+/* The host's MemAvailable in bytes; 0 if it does not say. */
+static u64 host_available(void)
+{
+	char line[128];
+	u64 kib = 0;
+	FILE *f;
+
+	f = fopen("/proc/meminfo", "re");
+	if (!f)
+		return 0;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "MemAvailable: %" SCNu64, &kib) == 1)
+			break;
+	fclose(f);
+	return kib * KiB;
+}
+
+/*
+ * Guest memory takes host memory only as the guest touches it, and a host may well give
+ * its guests more than it has as long as they do not use it. But what exceeds all of the
+ * host's memory and swap would end in the middle of the guest's life with SIGBUS or the
+ * OOM killer, so that is refused here.
+ */
+static int check_host(u64 before, u64 size)
+{
+	u64 total, swap_free, available;
+	struct rlimit limit;
+	struct sysinfo si;
+
+	/* Beyond it ftruncate() raises a signal instead of failing. */
+	if (!getrlimit(RLIMIT_FSIZE, &limit) && size > limit.rlim_cur) {
+		pr_err("%" PRIu64 " MiB of guest memory exceed the file size limit of %" PRIu64
+		       " KiB; raise it with ulimit -f",
+		       size / MiB, (u64)limit.rlim_cur / KiB);
+		return -ENOMEM;
+	}
+
+	if (sysinfo(&si) < 0)
+		return 0;
+	total = ((u64)si.totalram + si.totalswap) * si.mem_unit;
+	swap_free = (u64)si.freeswap * si.mem_unit;
+	if (size > total || before > total - size) {
+		pr_err("%" PRIu64 " MiB of guest memory are more than the %" PRIu64
+		       " MiB of memory and swap that this host has; use a smaller -m",
+		       before / MiB + size / MiB, total / MiB);
+		return -ENOMEM;
+	}
+
+	available = host_available();
+	if (available && before <= available + swap_free && before + size > available + swap_free)
+		pr_warn("%" PRIu64 " MiB of guest memory, but only %" PRIu64
+			" MiB of this host's memory are free: the guest is killed if it uses more",
+			(before + size) / MiB, (available + swap_free) / MiB);
+	return 0;
+}
+
+/* Maps @fd where the low bits are those of @gpa, with unmapped space at both ends. */
+static u8 *map_aligned(int fd, u64 gpa, u64 size)
+{
+	u64 room = size + 2 * HUGE_PAGE;
+	u8 *area, *hva;
+
+	area = mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (area == MAP_FAILED)
+		return NULL;
+
+	hva = (u8 *)align_up((uintptr_t)area, HUGE_PAGE) + (gpa & (HUGE_PAGE - 1));
+	if (mmap(hva, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED, fd,
+		 0) == MAP_FAILED) {
+		munmap(area, room);
+		return NULL;
+	}
+	if (hva > area)
+		munmap(area, hva - area);
+	if (hva + size < area + room)
+		munmap(hva + size, area + room - (hva + size));
+
+	/* Where the host does not do this for shared memory, small pages are right too. */
+	madvise(hva, size, MADV_HUGEPAGE);
+	return hva;
+}
+
+static int bank_create(struct guest_bank *bank, u64 gpa, u64 size)
+{
+	int err;
+
+	bank->fd = memfd_create("lkvm-ram", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (bank->fd < 0)
+		goto failed;
+	if (ftruncate(bank->fd, size) < 0)
+		goto failed_close;
+	/* Whoever shares the descriptor cannot take pages away from under the mapping. */
+	if (fcntl(bank->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+		goto failed_close;
+	bank->hva = map_aligned(bank->fd, gpa, size);
+	if (!bank->hva)
+		goto failed_close;
+	bank->gpa = gpa;
+	bank->size = size;
+	return 0;
+
+failed_close:
+	err = errno;
+	close(bank->fd);
+	errno = err;
+failed:
+	err = errno;
+	pr_err("cannot get %" PRIu64 " MiB of guest memory from the host: %s", size / MiB,
+	       strerror(err));
+	return -err;
+}
+
+int guest_mem_add_bank(struct guest_mem *mem, u64 gpa, u64 size)
+{
+	u64 page_size = sysconf(_SC_PAGESIZE);
+	struct guest_bank bank;
+	unsigned int pos;
+	int ret;
+
+	if (!size || !is_aligned(gpa | size, page_size) || gpa + (size - 1) < gpa) {
+		pr_err("memory bank of 0x%" PRIx64 " bytes at 0x%" PRIx64
+		       ": both must be multiples of the page size, %" PRIu64,
+		       size, gpa, page_size);
+		return -EINVAL;
+	}
+
+	for (pos = 0; pos < mem->nr_banks && mem->banks[pos].gpa < gpa; pos++)
+		;
+	if ((pos > 0 && gpa - mem->banks[pos - 1].gpa < mem->banks[pos - 1].size) ||
+	    (pos < mem->nr_banks && mem->banks[pos].gpa - gpa < size)) {
+		pr_err("memory bank of 0x%" PRIx64 " bytes at 0x%" PRIx64 " overlaps another one",
+		       size, gpa);
+		return -EINVAL;
+	}
+	if (mem->nr_banks == GUEST_MEM_MAX_BANKS) {
+		pr_err("more than %d memory banks", GUEST_MEM_MAX_BANKS);
+		return -ENOSPC;
+	}
+
+	ret = check_host(guest_mem_size(mem), size);
+	if (ret)
+		return ret;
+	ret = bank_create(&bank, gpa, size);
+	if (ret)
+		return ret;
+
+	memmove(&mem->banks[pos + 1], &mem->banks[pos], (mem->nr_banks - pos) * sizeof(bank));
+	mem->banks[pos] = bank;
+	mem->nr_banks++;
+	return 0;
+}
+
+void guest_mem_destroy(struct guest_mem *mem)
+{
+	while (mem->nr_banks) {
+		struct guest_bank *bank = &mem->banks[--mem->nr_banks];
+
+		munmap(bank->hva, bank->size);
+		close(bank->fd);
+	}
+}
+
+u64 guest_mem_size(const struct guest_mem *mem)
+{
+	u64 size = 0;
+	unsigned int i;
+
+	for (i = 0; i < mem->nr_banks; i++)
+		size += mem->banks[i].size;
+	return size;
+}
+
+void *guest_mem_run(const struct guest_mem *mem, u64 gpa, u64 len, u64 *run)
+{
+	unsigned int i;
+
+	*run = 0;
+	for (i = 0; i < mem->nr_banks; i++) {
+		const struct guest_bank *bank = &mem->banks[i];
+		u64 off = gpa - bank->gpa;
+
+		/* Below the bank off wraps to a number that is too large as well. */
+		if (len && off < bank->size) {
+			*run = min(len, bank->size - off);
+			return bank->hva + off;
+		}
+	}
+	return NULL;
+}
+
+void *guest_mem_ptr(const struct guest_mem *mem, u64 gpa, u64 len)
+{
+	void *hva;
+	u64 run;
+
+	hva = guest_mem_run(mem, gpa, len, &run);
+	return hva && run == len ? hva : NULL;
+}
+
+/* Whether each byte of [gpa, gpa + len) is in some bank. */
+static bool all_there(const struct guest_mem *mem, u64 gpa, u64 len)
+{
+	u64 run;
+
+	if (len && gpa + (len - 1) < gpa)
+		return false;
+	for (; len; gpa += run, len -= run)
+		if (!guest_mem_run(mem, gpa, len, &run))
+			return false;
+	return true;
+}
+
+int guest_mem_read(const struct guest_mem *mem, u64 gpa, void *buf, u64 len)
+{
+	u8 *to = buf;
+	u64 run;
+
+	if (!all_there(mem, gpa, len))
+		return -EFAULT;
+	for (; len; gpa += run, len -= run, to += run) {
+		const void *hva = guest_mem_run(mem, gpa, len, &run);
+
+		memcpy(to, hva, run);
+	}
+	return 0;
+}
+
+int guest_mem_write(const struct guest_mem *mem, u64 gpa, const void *buf, u64 len)
+{
+	const u8 *from = buf;
+	u64 run;
+
+	if (!all_there(mem, gpa, len))
+		return -EFAULT;
+	for (; len; gpa += run, len -= run, from += run) {
+		void *hva = guest_mem_run(mem, gpa, len, &run);
+
+		memcpy(hva, from, run);
+	}
+	return 0;
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The run loop of a vCPU's thread. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "util/log.h"
+#include "vm/vm.h"
+
+/* Interrupts KVM_RUN so that the loop looks at vm->stopping. */
+#define KICK_SIGNAL SIGRTMIN
+
+static __thread struct vcpu *this_vcpu;
+
+static void kick_handler(int sig)
+{
+	(void)sig;
+	/* Catches a signal that arrives just before KVM_RUN. */
+	if (this_vcpu)
+		WRITE_ONCE(this_vcpu->run->immediate_exit, 1);
+}
+
+int vm_create_vcpus(struct vm *vm, unsigned int nr)
+{
+	int max = vm_has_cap(vm, KVM_CAP_MAX_VCPUS);
+	int size = ioctl(vm->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+
+	if (size < 0) {
+		int ret = -errno;
+
+		pr_err("KVM does not tell the size of a vCPU's state: %s", strerror(-ret));
+		return ret;
+	}
+	if (nr > (unsigned int)max(max, 1)) {
+		pr_err("%u vCPUs: this host's KVM allows %d", nr, max(max, 1));
+		return -EINVAL;
+	}
+	vm->vcpus = calloc(nr, sizeof(*vm->vcpus));
+	if (!vm->vcpus) {
+		pr_err("out of memory");
+		return -ENOMEM;
+	}
+	for (unsigned int i = 0; i < nr; i++) {
+		struct vcpu *vcpu = &vm->vcpus[i];
+
+		vcpu->vm = vm;
+		vcpu->index = i;
+		vcpu->run_size = size;
+		vcpu->fd = ioctl(vm->fd, KVM_CREATE_VCPU, i);
+		if (vcpu->fd < 0) {
+			int ret = -errno;
+
+			pr_err("KVM cannot make vCPU %u: %s", i, strerror(-ret));
+			return ret;
+		}
+		vcpu->run = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
+		if (vcpu->run == MAP_FAILED) {
+			int ret = -errno;
+
+			pr_err("cannot map the state of vCPU %u: %s", i, strerror(-ret));
+			close(vcpu->fd);
+			return ret;
+		}
+		vm->nr_vcpus++;
+	}
+	return 0;
+}
+
+static void handle_pio(struct vcpu *vcpu)
+{
+	const struct kvm_run *run = vcpu->run;
+	u8 *data = (u8 *)vcpu->run + run->io.data_offset;
+
+	for (u32 i = 0; i < run->io.count; i++) {
+		bus_access(&vcpu->vm->pio, run->io.port, data, run->io.size,
+			   run->io.direction == KVM_EXIT_IO_OUT);
+		data += run->io.size;
+	}
+}
+
+static void internal_error(struct vcpu *vcpu)
+{
+	const struct kvm_run *run = vcpu->run;
+	char data[256] = "";
+	size_t n = 0;
+
+	/* What these words mean depends on the error and on the host's kernel. */
+	for (u32 i = 0; i < min(run->internal.ndata, 8U); i++)
+		n += snprintf(data + n, sizeof(data) - n, " 0x%llx",
+			      (unsigned long long)run->internal.data[i]);
+	pr_err("KVM cannot go on with vCPU %u: internal error %u%s%s%s", vcpu->index,
+	       run->internal.suberror,
+	       run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION
+		       ? ", an instruction that it does not emulate"
+		       : "",
+	       n ? ", data" : "", data);
+}
+
+/* False ends the thread: the machine is stopping. */
+static bool handle_exit(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+	struct vm *vm = vcpu->vm;
+
+	switch (run->exit_reason) {
+	case KVM_EXIT_IO:
+		handle_pio(vcpu);
+		return true;
+	case KVM_EXIT_MMIO:
+		bus_access(&vm->mmio, run->mmio.phys_addr, run->mmio.data, run->mmio.len,
+			   run->mmio.is_write);
+		return true;
+	case KVM_EXIT_INTR:
+	case KVM_EXIT_IRQ_WINDOW_OPEN:
+		return true;
+	case KVM_EXIT_SHUTDOWN:
+		pr_err("the guest stopped with a triple fault on vCPU %u", vcpu->index);
+		break;
+	case KVM_EXIT_FAIL_ENTRY:
+		pr_err("KVM cannot enter vCPU %u (hardware reason 0x%llx)", vcpu->index,
+		       (unsigned long long)run->fail_entry.hardware_entry_failure_reason);
+		break;
+	case KVM_EXIT_INTERNAL_ERROR:
+		internal_error(vcpu);
+		break;
+	default:
+		if (arch_handle_exit(vcpu))
+			return true;
+		pr_err("vCPU %u stopped for a reason that is not known here (%u)", vcpu->index,
+		       run->exit_reason);
+		break;
+	}
+	vm_stop(vm, 1);
+	return false;
+}
+
+static void *vcpu_thread(void *arg)
+{
+	struct vcpu *vcpu = arg;
+	struct vm *vm = vcpu->vm;
+	sigset_t kick;
+	char name[16];
+
+	this_vcpu = vcpu;
+	snprintf(name, sizeof(name), "vcpu%u", vcpu->index);
+	pthread_setname_np(pthread_self(), name);
+	sigemptyset(&kick);
+	sigaddset(&kick, KICK_SIGNAL);
+	pthread_sigmask(SIG_UNBLOCK, &kick, NULL);
+
+	while (!atomic_load(&vm->stopping)) {
+		if (ioctl(vcpu->fd, KVM_RUN, 0) < 0) {
+			if (errno == EINTR || errno == EAGAIN)
+				continue;
+			pr_err("KVM_RUN failed on vCPU %u: %s", vcpu->index, strerror(errno));
+			vm_stop(vm, 1);
+			break;
+		}
+		if (!handle_exit(vcpu))
+			break;
+	}
+	this_vcpu = NULL;
+	return NULL;
+}
+
+int vm_start(struct vm *vm)
+{
+	struct sigaction action = {.sa_handler = kick_handler};
+
+	sigemptyset(&action.sa_mask);
+	sigaction(KICK_SIGNAL, &action, NULL);
+	for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
+		int ret = pthread_create(&vm->vcpus[i].thread, NULL, vcpu_thread, &vm->vcpus[i]);
+
+		if (ret) {
+			pr_err("cannot start the thread of vCPU %u: %s", i, strerror(ret));
+			vm_stop(vm, 1);
+			return -ret;
+		}
+		vm->vcpus[i].started = true;
+	}
+	return 0;
+}
+
+void vm_join(struct vm *vm)
+{
+	for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
+		struct vcpu *vcpu = &vm->vcpus[i];
+
+		if (!vcpu->started)
+			continue;
+		WRITE_ONCE(vcpu->run->immediate_exit, 1);
+		pthread_kill(vcpu->thread, KICK_SIGNAL);
+		pthread_join(vcpu->thread, NULL);
+		vcpu->started = false;
+	}
+}
