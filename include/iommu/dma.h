@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * How devices reach guest memory. dma_map() turns an I/O virtual address (IOVA)
+ * of an endpoint into host memory and opens an access; dma_unmap() ends it. While
+ * an access is open its range is published, and whoever revokes a translation
+ * (UNMAP, DETACH, a reset) waits for the accesses that it concerns: once that
+ * request is answered none of them is running.
+ *
+ * A channel belongs to one queue of a device and is used by one thread at a time.
+ * It caches translations; a cache hit takes no lock.
+ */
+#ifndef LKVM_IOMMU_DMA_H
+#define LKVM_IOMMU_DMA_H
+
+#include <stdatomic.h>
+#include <sys/uio.h>
+
+#include "util/list.h"
+#include "util/types.h"
+#include "vm/memory.h"
+
+struct iommu_endpoint;
+
+/* What the device does to memory: DMA_READ reads guest memory. */
+#define DMA_READ  BIT(0)
+#define DMA_WRITE BIT(1)
+
+/* An access without a PASID. */
+#define DMA_NO_PASID (~0U)
+
+#define DMA_TLB_ENTRIES 64
+
+/* A published access. @seq is odd while the access is open. */
+struct dma_slot {
+	_Atomic u32 seq;
+	_Atomic u32 pasid;
+	_Atomic u64 start; /* IOVA */
+	_Atomic u64 last;
+};
+
+struct dma_tlb_entry {
+	u64 gen; /* the endpoint's generation that this was looked up in */
+	u64 start; /* IOVA */
+	u64 last;
+	u8 *hva; /* of start */
+	u32 flags; /* DMA_* that are allowed; 0: empty */
+};
+
+struct dma_chan {
+	const struct guest_mem *mem;
+	struct iommu_endpoint *ep; /* NULL: an IOVA is a GPA, and no tracking */
+	struct list_head node; /* in ep->chans, guarded by ep->chans_lock */
+
+	struct dma_slot *slots;
+	unsigned int nr_slots;
+	_Atomic u32 top; /* slots from here on were never used */
+	_Atomic u32 waiting; /* somebody sleeps on a slot's seq */
+	u16 *free_slots; /* a stack of the free ones */
+	unsigned int nr_free;
+
+	struct dma_tlb_entry tlb[DMA_TLB_ENTRIES];
+	u64 tlb_hits, tlb_misses;
+};
+
+/* An open access: what dma_map() returned, for dma_unmap(). */
+typedef u16 dma_handle_t;
+
+/*
+ * @max_open is how many accesses the channel may have open at a time. The channel
+ * registers with @ep (may be NULL) until dma_chan_destroy(). -ENOMEM.
+ */
+int dma_chan_init(struct dma_chan *chan, const struct guest_mem *mem, struct iommu_endpoint *ep,
+		  unsigned int max_open);
+void dma_chan_destroy(struct dma_chan *chan);
+
+/*
+ * Opens an access to [iova, iova + len) and fills @iov with the host memory behind
+ * it, in order, at most @max entries. Returns how many were filled, or
+ * -EFAULT: not translated, not permitted or not RAM; reported as a fault of the
+ *          endpoint unless that lies outside any IOMMU;
+ * -E2BIG:  more than @max pieces;
+ * -EBUSY:  max_open accesses are open already;
+ * -EINVAL: len is 0, or the range wraps.
+ * @dir is DMA_READ, DMA_WRITE or both. On an error nothing stays open.
+ */
+int dma_map(struct dma_chan *chan, u32 pasid, u64 iova, u64 len, u32 dir, struct iovec *iov,
+	    unsigned int max, dma_handle_t *handle);
+void dma_unmap(struct dma_chan *chan, dma_handle_t handle);
+
+/*
+ * Copies with an access of their own. 0 or an error of dma_map(); after an error a
+ * part may have been copied.
+ */
+int dma_read(struct dma_chan *chan, u64 iova, void *buf, u64 len);
+int dma_write(struct dma_chan *chan, u64 iova, const void *buf, u64 len);
+
+/*
+ * One little-endian access of the whole word, at an aligned address, ordered as an
+ * acquire (load) or a release (store). -EFAULT; -EINVAL if not aligned.
+ */
+int dma_load16(struct dma_chan *chan, u64 iova, u16 *val);
+int dma_store16(struct dma_chan *chan, u64 iova, u16 val);
+int dma_store32(struct dma_chan *chan, u64 iova, u32 val);
+
+/*
+ * Waits until no access of @chan that overlaps [start, last] and was opened before
+ * the call is open. Called after the translation is gone and the endpoint's
+ * generation was raised; never with a lock that an access needs to end.
+ */
+void dma_chan_wait(struct dma_chan *chan, u64 start, u64 last);
+
+#endif /* LKVM_IOMMU_DMA_H */

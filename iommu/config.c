@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "iommu/config.h"
+#include "util/log.h"
+#include "util/parse.h"
+
+#define DEFAULT_GRANULE	     (4 * KiB)
+#define MAX_GRANULE	     (1 * GiB)
+#define DEFAULT_MAX_MAPPINGS (1U << 20)
+
+const char iommu_usage[] = "put the devices behind a virtio-iommu; suboptions:\n"
+			   "  bypass=on|off    what no driver attached reaches memory\n"
+			   "                   (off)\n"
+			   "  granule=SIZE     smallest mapping (4K)\n"
+			   "  input-bits=N     width of an IOVA, 12 to 64 (64)\n"
+			   "  domain-bits=N    width of a domain ID, 1 to 32 (32)\n"
+			   "  max-mappings=N   of all domains together (1048576)\n"
+			   "  resv=START-END   region that must not be mapped; may be\n"
+			   "                   repeated";
+
+struct parser {
+	struct iommu_config *config;
+	u64 granule;
+	u64 input_bits;
+	u64 domain_bits;
+};
+
+static int no_value(const char *key, const char *expected)
+{
+	pr_err("--iommu: '%s' needs a value: %s=%s", key, key, expected);
+	return -EINVAL;
+}
+
+static int parse_number(const char *key, const char *value, u64 lo, u64 hi, u64 *out)
+{
+	if (!value)
+		return no_value(key, "N");
+	if (parse_u64(value, out) || *out < lo || *out > hi) {
+		pr_err("--iommu: %s=%s is not a number from %llu to %llu", key, value,
+		       (unsigned long long)lo, (unsigned long long)hi);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int parse_bypass(void *opaque, const char *value)
+{
+	struct parser *p = opaque;
+
+	if (!value)
+		return no_value("bypass", "on|off");
+	if (parse_bool(value, &p->config->bypass)) {
+		pr_err("--iommu: bypass=%s is neither 'on' nor 'off'", value);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int parse_granule(void *opaque, const char *value)
+{
+	struct parser *p = opaque;
+
+	if (!value)
+		return no_value("granule", "SIZE");
+	if (parse_size(value, &p->granule) || !is_power_of_two(p->granule) ||
+	    p->granule < DEFAULT_GRANULE || p->granule > MAX_GRANULE) {
+		pr_err("--iommu: granule=%s is not a power of two from 4K to 1G", value);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int parse_input_bits(void *opaque, const char *value)
+{
+	struct parser *p = opaque;
+
+	return parse_number("input-bits", value, 12, 64, &p->input_bits);
+}
+
+static int parse_domain_bits(void *opaque, const char *value)
+{
+	struct parser *p = opaque;
+
+	return parse_number("domain-bits", value, 1, 32, &p->domain_bits);
+}
+
+static int parse_max_mappings(void *opaque, const char *value)
+{
+	struct parser *p = opaque;
+
+	return parse_number("max-mappings", value, 1, UINT32_MAX, &p->config->max_mappings);
+}
+
+static int parse_resv(void *opaque, const char *value)
+{
+	struct parser *p = opaque;
+	struct iommu_config *config = p->config;
+	struct iommu_resv resv = {.type = IOMMU_RESV_RESERVED};
+
+	if (!value)
+		return no_value("resv", "START-END");
+	if (parse_range(value, &resv.start, &resv.last)) {
+		pr_err("--iommu: resv=%s is not START-END with START <= END", value);
+		return -EINVAL;
+	}
+	if (config->nr_resv == IOMMU_MAX_RESV) {
+		pr_err("--iommu: resv=%s is one region too many, %u with the machine's own "
+		       "are possible",
+		       value, IOMMU_MAX_RESV);
+		return -EINVAL;
+	}
+	for (unsigned int i = 0; i < config->nr_resv; i++) {
+		const struct iommu_resv *other = &config->resv[i];
+
+		if (resv.start <= other->last && resv.last >= other->start) {
+			pr_err("--iommu: resv=%s overlaps the %s region 0x%llx-0x%llx", value,
+			       other->type == IOMMU_RESV_MSI ? "MSI" : "reserved",
+			       (unsigned long long)other->start, (unsigned long long)other->last);
+			return -EINVAL;
+		}
+	}
+	config->resv[config->nr_resv++] = resv;
+	return 0;
+}
+
+static const struct subopt subopts[] = {
+	{"bypass", parse_bypass, false},
+	{"granule", parse_granule, false},
+	{"input-bits", parse_input_bits, false},
+	{"domain-bits", parse_domain_bits, false},
+	{"max-mappings", parse_max_mappings, false},
+	{"resv", parse_resv, true},
+	{NULL, NULL, false},
+};
+
+static int by_start(const void *a, const void *b)
+{
+	const struct iommu_resv *x = a, *y = b;
+
+	return x->start < y->start ? -1 : 1;
+}
+
+/* What each choice allows, but not all of them together. */
+static int check(const struct parser *p)
+{
+	const struct iommu_config *config = p->config;
+
+	if (p->granule - 1 > config->input_last) {
+		pr_err("--iommu: a granule of 0x%llx does not fit input-bits=%llu",
+		       (unsigned long long)p->granule, (unsigned long long)p->input_bits);
+		return -EINVAL;
+	}
+	for (unsigned int i = 0; i < config->nr_resv; i++) {
+		const struct iommu_resv *resv = &config->resv[i];
+
+		if (resv->type != IOMMU_RESV_RESERVED)
+			continue;
+		if (resv->last > config->input_last) {
+			pr_err("--iommu: resv=0x%llx-0x%llx lies outside input-bits=%llu",
+			       (unsigned long long)resv->start, (unsigned long long)resv->last,
+			       (unsigned long long)p->input_bits);
+			return -EINVAL;
+		}
+		if (!is_aligned(resv->start, p->granule) ||
+		    !is_aligned(resv->last + 1, p->granule)) {
+			pr_err("--iommu: resv=0x%llx-0x%llx is not a multiple of the granule "
+			       "0x%llx at both ends",
+			       (unsigned long long)resv->start, (unsigned long long)resv->last,
+			       (unsigned long long)p->granule);
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
+int iommu_parse(const char *arg, const struct iommu_resv *resv, unsigned int nr_resv,
+		struct iommu_config *config)
+{
+	struct parser p = {
+		.config = config,
+		.granule = DEFAULT_GRANULE,
+		.input_bits = 64,
+		.domain_bits = 32,
+	};
+	size_t len = strcspn(arg, ",");
+	int ret;
+
+	if (len != strlen("virtio") || strncmp(arg, "virtio", len)) {
+		pr_err("--iommu: there is no IOMMU '%.*s', only 'virtio'", (int)len, arg);
+		return -EINVAL;
+	}
+	if (arg[len] && !arg[len + 1]) {
+		pr_err("--iommu: '%s' has an empty option, remove the extra comma", arg);
+		return -EINVAL;
+	}
+	*config = (struct iommu_config){.max_mappings = DEFAULT_MAX_MAPPINGS};
+	memcpy(config->resv, resv, nr_resv * sizeof(*resv));
+	config->nr_resv = nr_resv;
+	if (arg[len]) {
+		ret = parse_subopts("--iommu", arg + len + 1, subopts, &p);
+		if (ret)
+			return ret;
+	}
+	config->page_size_mask = ~(p.granule - 1);
+	config->input_last = UINT64_MAX >> (64 - p.input_bits);
+	config->domain_last = UINT32_MAX >> (32 - p.domain_bits);
+	qsort(config->resv, config->nr_resv, sizeof(config->resv[0]), by_start);
+	return check(&p);
+}

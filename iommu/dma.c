@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * How an access and a revocation meet: the access first publishes its range (slot
+ * seq odd), then reads the endpoint's generation and translation. The revocation
+ * first takes the translation away and raises the generation, then looks at the
+ * slots. All four are sequentially consistent, so either the access sees the new
+ * state, or the revocation sees the access and waits for its end.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "iommu/dma.h"
+#include "iommu/iommu.h"
+
+#define TLB_SHIFT 12
+
+static void futex_wait(_Atomic u32 *addr, u32 val)
+{
+	syscall(SYS_futex, addr, FUTEX_WAIT_PRIVATE, val, NULL, NULL, 0);
+}
+
+static void futex_wake_all(_Atomic u32 *addr)
+{
+	syscall(SYS_futex, addr, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+
+int dma_chan_init(struct dma_chan *chan, const struct guest_mem *mem, struct iommu_endpoint *ep,
+		  unsigned int max_open)
+{
+	memset(chan, 0, sizeof(*chan));
+	list_init(&chan->node);
+	chan->mem = mem;
+	chan->ep = ep;
+	if (!ep)
+		return 0;
+
+	chan->slots = calloc(max_open, sizeof(*chan->slots));
+	chan->free_slots = calloc(max_open, sizeof(*chan->free_slots));
+	if (!chan->slots || !chan->free_slots) {
+		free(chan->slots);
+		free(chan->free_slots);
+		return -ENOMEM;
+	}
+	chan->nr_slots = max_open;
+	/* Low slots on top of the stack: a revocation looks at few. */
+	while (chan->nr_free < max_open) {
+		chan->free_slots[chan->nr_free] = max_open - 1 - chan->nr_free;
+		chan->nr_free++;
+	}
+
+	pthread_mutex_lock(&ep->chans_lock);
+	list_add_tail(&chan->node, &ep->chans);
+	pthread_mutex_unlock(&ep->chans_lock);
+	return 0;
+}
+
+void dma_chan_destroy(struct dma_chan *chan)
+{
+	if (!chan->ep)
+		return;
+	pthread_mutex_lock(&chan->ep->chans_lock);
+	list_del(&chan->node);
+	pthread_mutex_unlock(&chan->ep->chans_lock);
+	free(chan->slots);
+	free(chan->free_slots);
+	chan->ep = NULL;
+}
+
+static int slot_open(struct dma_chan *chan, u32 pasid, u64 start, u64 last, dma_handle_t *handle)
+{
+	struct dma_slot *slot;
+	u16 n;
+
+	if (!chan->nr_free)
+		return -EBUSY;
+	n = chan->free_slots[--chan->nr_free];
+	if (n >= atomic_load_explicit(&chan->top, memory_order_relaxed))
+		atomic_store(&chan->top, n + 1U);
+	slot = &chan->slots[n];
+	atomic_store_explicit(&slot->pasid, pasid, memory_order_relaxed);
+	/* Release: who reads these knows that the slot's access before is over. */
+	atomic_store_explicit(&slot->start, start, memory_order_release);
+	atomic_store_explicit(&slot->last, last, memory_order_release);
+	atomic_store(&slot->seq, atomic_load_explicit(&slot->seq, memory_order_relaxed) + 1);
+	*handle = n;
+	return 0;
+}
+
+static void slot_close(struct dma_chan *chan, dma_handle_t n)
+{
+	struct dma_slot *slot = &chan->slots[n];
+
+	atomic_store(&slot->seq, atomic_load_explicit(&slot->seq, memory_order_relaxed) + 1);
+	if (atomic_load(&chan->waiting))
+		futex_wake_all(&slot->seq);
+	chan->free_slots[chan->nr_free++] = n;
+}
+
+void dma_chan_wait(struct dma_chan *chan, u64 start, u64 last)
+{
+	u32 top = atomic_load(&chan->top);
+
+	for (u32 n = 0; n < top; n++) {
+		struct dma_slot *slot = &chan->slots[n];
+		u32 seq = atomic_load(&slot->seq);
+
+		if (!(seq & 1))
+			continue;
+		/*
+		 * If the access of @seq ended meanwhile, this may be the range of
+		 * the next one. That began after the change: nothing to wait for
+		 * either way.
+		 */
+		if (atomic_load_explicit(&slot->start, memory_order_acquire) > last ||
+		    atomic_load_explicit(&slot->last, memory_order_acquire) < start)
+			continue;
+		atomic_fetch_add(&chan->waiting, 1);
+		while (atomic_load(&slot->seq) == seq)
+			futex_wait(&slot->seq, seq);
+		atomic_fetch_sub(&chan->waiting, 1);
+	}
+}
+
+/* What the endpoint may reach at @iova, from the cache or by a lookup. */
+static const struct dma_tlb_entry *tlb_get(struct dma_chan *chan, u64 iova, u32 dir,
+					   enum iommu_fault_reason *reason)
+{
+	struct dma_tlb_entry *e = &chan->tlb[(iova >> TLB_SHIFT) % DMA_TLB_ENTRIES];
+	u64 gen = atomic_load(&chan->ep->gen);
+	struct iommu_run run;
+	u64 len, avail;
+	u8 *hva;
+
+	if (e->flags && e->gen == gen && iova >= e->start && iova <= e->last &&
+	    (e->flags & dir) == dir) {
+		chan->tlb_hits++;
+		return e;
+	}
+
+	chan->tlb_misses++;
+	if (iommu_translate(chan->ep, iova, &run, reason) < 0)
+		return NULL;
+	if ((run.dir & dir) != dir) {
+		*reason = IOMMU_FAULT_MAPPING;
+		return NULL;
+	}
+
+	/* A run may begin outside the bank that holds @iova: keep what lies behind. */
+	len = run.last - iova;
+	if (len != UINT64_MAX)
+		len++;
+	hva = guest_mem_run(chan->mem, run.gpa + (iova - run.start), len, &avail);
+	if (!hva) {
+		*reason = IOMMU_FAULT_UNKNOWN;
+		return NULL;
+	}
+	*e = (struct dma_tlb_entry){
+		.gen = gen,
+		.start = iova,
+		.last = iova + avail - 1,
+		.hva = hva,
+		.flags = run.dir,
+	};
+	return e;
+}
+
+static int map_direct(struct dma_chan *chan, u64 gpa, u64 len, struct iovec *iov, unsigned int max)
+{
+	unsigned int n = 0;
+
+	while (len) {
+		u64 run;
+		void *hva = guest_mem_run(chan->mem, gpa, len, &run);
+
+		if (!hva)
+			return -EFAULT;
+		if (n == max)
+			return -E2BIG;
+		iov[n++] = (struct iovec){.iov_base = hva, .iov_len = run};
+		gpa += run;
+		len -= run;
+	}
+	return n;
+}
+
+int dma_map(struct dma_chan *chan, u32 pasid, u64 iova, u64 len, u32 dir, struct iovec *iov,
+	    unsigned int max, dma_handle_t *handle)
+{
+	enum iommu_fault_reason reason;
+	unsigned int n = 0;
+	u64 left = len;
+	int ret;
+
+	if (!len || iova + (len - 1) < iova)
+		return -EINVAL;
+	if (!chan->ep)
+		return map_direct(chan, iova, len, iov, max);
+
+	ret = slot_open(chan, pasid, iova, iova + (len - 1), handle);
+	if (ret)
+		return ret;
+
+	while (left) {
+		const struct dma_tlb_entry *e = tlb_get(chan, iova, dir, &reason);
+		u8 *hva;
+		u64 run;
+
+		if (!e) {
+			const struct iommu_fault fault = {
+				.reason = reason,
+				.dir = dir,
+				.endpoint = chan->ep->id,
+				.iova = iova,
+			};
+			struct iommu *iommu = chan->ep->iommu;
+
+			atomic_fetch_add(&chan->ep->faults, 1);
+			if (iommu->report)
+				iommu->report(iommu->report_opaque, &fault);
+			ret = -EFAULT;
+			goto err;
+		}
+		hva = e->hva + (iova - e->start);
+		run = min(left, e->last - iova + 1);
+		if (n && (u8 *)iov[n - 1].iov_base + iov[n - 1].iov_len == hva) {
+			iov[n - 1].iov_len += run;
+		} else {
+			if (n == max) {
+				ret = -E2BIG;
+				goto err;
+			}
+			iov[n++] = (struct iovec){.iov_base = hva, .iov_len = run};
+		}
+		iova += run;
+		left -= run;
+	}
+	return n;
+
+err:
+	slot_close(chan, *handle);
+	return ret;
+}
+
+void dma_unmap(struct dma_chan *chan, dma_handle_t handle)
+{
+	if (chan->ep)
+		slot_close(chan, handle);
+}
+
+/* The pieces of a mapping that are not contiguous in host memory are at least this long. */
+#define MIN_PIECE   (4 * KiB)
+#define COPY_PIECES 16
+
+/* Copies in rounds, so that any number of pieces fits a fixed array. */
+static int copy(struct dma_chan *chan, u64 iova, u8 *buf, u64 len, u32 dir)
+{
+	while (len) {
+		u64 part = min(len, COPY_PIECES * MIN_PIECE - (iova & (MIN_PIECE - 1)));
+		struct iovec iov[COPY_PIECES];
+		dma_handle_t handle;
+		int n = dma_map(chan, DMA_NO_PASID, iova, part, dir, iov, ARRAY_SIZE(iov), &handle);
+
+		if (n < 0)
+			return n;
+		for (int i = 0; i < n; i++) {
+			if (dir == DMA_READ)
+				memcpy(buf, iov[i].iov_base, iov[i].iov_len);
+			else
+				memcpy(iov[i].iov_base, buf, iov[i].iov_len);
+			buf += iov[i].iov_len;
+		}
+		dma_unmap(chan, handle);
+		iova += part;
+		len -= part;
+	}
+	return 0;
+}
+
+int dma_read(struct dma_chan *chan, u64 iova, void *buf, u64 len)
+{
+	return copy(chan, iova, buf, len, DMA_READ);
+}
+
+int dma_write(struct dma_chan *chan, u64 iova, const void *buf, u64 len)
+{
+	return copy(chan, iova, (u8 *)(uintptr_t)buf, len, DMA_WRITE);
+}
+
+/* An aligned word never crosses a page, so it is in one piece. */
+static int word_map(struct dma_chan *chan, u64 iova, u32 size, u32 dir, void **p, dma_handle_t *h)
+{
+	struct iovec iov;
+	int ret;
+
+	if (!is_aligned(iova, size))
+		return -EINVAL;
+	ret = dma_map(chan, DMA_NO_PASID, iova, size, dir, &iov, 1, h);
+	*p = iov.iov_base;
+	return ret < 0 ? ret : 0;
+}
+
+int dma_load16(struct dma_chan *chan, u64 iova, u16 *val)
+{
+	dma_handle_t h;
+	void *p;
+	int ret = word_map(chan, iova, sizeof(*val), DMA_READ, &p, &h);
+
+	if (ret)
+		return ret;
+	*val = __atomic_load_n((u16 *)p, __ATOMIC_ACQUIRE);
+	dma_unmap(chan, h);
+	return 0;
+}
+
+int dma_store16(struct dma_chan *chan, u64 iova, u16 val)
+{
+	dma_handle_t h;
+	void *p;
+	int ret = word_map(chan, iova, sizeof(val), DMA_WRITE, &p, &h);
+
+	if (ret)
+		return ret;
+	__atomic_store_n((u16 *)p, val, __ATOMIC_RELEASE);
+	dma_unmap(chan, h);
+	return 0;
+}
+
+int dma_store32(struct dma_chan *chan, u64 iova, u32 val)
+{
+	dma_handle_t h;
+	void *p;
+	int ret = word_map(chan, iova, sizeof(val), DMA_WRITE, &p, &h);
+
+	if (ret)
+		return ret;
+	__atomic_store_n((u32 *)p, val, __ATOMIC_RELEASE);
+	dma_unmap(chan, h);
+	return 0;
+}

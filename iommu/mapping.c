@@ -1,0 +1,857 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A B+-tree. All mappings are in the leaves, which are chained in order of IOVA;
+ * inner nodes only say which way to go. Nodes are wide, and what a search reads is
+ * apart from the rest, because with a million mappings the time goes into cache
+ * misses: a search touches a few lines of each node, and a node's lines are
+ * fetched at once.
+ *
+ * Nodes come from slabs that are released with the store only. Adding reserves all
+ * the nodes it may need before it changes anything; removing needs none.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "iommu/mapping-debug.h"
+
+#define CACHE_LINE 64
+#define NODE_SIZE  1024
+
+/* Keys are searched in blocks of one cache line. */
+#define BLOCK (CACHE_LINE / sizeof(u64))
+
+#define LEAF_MAX  40
+#define INNER_MAX 56
+
+/*
+ * Below the minimum a node is merged with a neighbour if the sum leaves room for a
+ * while, else the two share evenly. Together with the place where a node is split
+ * this keeps a guest that adds and removes at a border from splitting and merging
+ * again and again.
+ */
+#define LEAF_MIN	(LEAF_MAX / 3)
+#define LEAF_MERGE_MAX	(LEAF_MAX * 4 / 5)
+#define LEAF_EDGE	(LEAF_MIN + 3)
+#define INNER_MIN	(INNER_MAX / 3)
+#define INNER_MERGE_MAX (INNER_MAX * 4 / 5)
+
+/* Enough for 2^64 mappings in nodes at their minimum. */
+#define HEIGHT_MAX 16
+
+#define SLAB_MIN_SIZE (4 * KiB)
+#define SLAB_MAX_SIZE (2 * MiB) /* a huge page on the architectures that matter */
+
+/* Keys past @nr are ~0, so that a search needs no bound: nothing is greater. */
+struct leaf {
+	u16 nr;
+	u8 flags[LEAF_MAX];
+	struct leaf *next;
+	u64 last[LEAF_MAX] __attribute__((aligned(CACHE_LINE)));
+	struct {
+		u64 start;
+		u64 gpa;
+	} val[LEAF_MAX];
+};
+
+/*
+ * @key[i] is the highest IOVA that belongs to @child[i], mapped or not; the last
+ * child takes the rest. No mapping crosses a key. @guide repeats the last key of
+ * each block but the last, to save the search a cache line a block.
+ */
+struct inner {
+	u16 nr; /* children */
+	u64 guide[INNER_MAX / BLOCK - 1];
+	u64 key[INNER_MAX] __attribute__((aligned(CACHE_LINE)));
+	void *child[INNER_MAX];
+};
+
+_Static_assert(sizeof(struct leaf) <= NODE_SIZE, "a leaf is a node");
+_Static_assert(sizeof(struct inner) <= NODE_SIZE, "an inner node is a node");
+_Static_assert(LEAF_MAX % BLOCK == 0 && INNER_MAX % BLOCK == 0, "search reads whole blocks");
+
+struct free_node {
+	struct free_node *next;
+};
+
+struct slab {
+	struct slab *next;
+	size_t size; /* bytes, this header included */
+} __attribute__((aligned(CACHE_LINE)));
+
+/*
+ * The way to a leaf: at level l (1 is just above the leaves) child idx[l] of
+ * node[l] was taken. The leaf is where the IOVAs lo..hi belong.
+ */
+struct path {
+	struct leaf *leaf;
+	u64 lo;
+	u64 hi;
+	struct inner *node[HEIGHT_MAX + 1];
+	unsigned int idx[HEIGHT_MAX + 1];
+};
+
+struct mapping_store {
+	void *root;
+	unsigned int height; /* 0: the root is a leaf */
+	u64 count;
+
+	/*
+	 * Where the last change was, and often the next one is. No leaf when nodes
+	 * were split or merged since.
+	 */
+	struct path cursor;
+
+	u64 shape; /* another one, never used before, whenever a leaf is freed */
+
+	struct free_node *free_nodes;
+	size_t nr_free; /* nodes in free_nodes or never used yet */
+	size_t nr_reserved; /* how many of them the operation that runs may take */
+	struct slab *slabs; /* in the order they were allocated */
+	struct slab *last_slab;
+	struct slab *cur_slab; /* has the next node that was never used */
+	size_t cur_used; /* bytes of cur_slab, its header included */
+};
+
+/*
+ * Where this thread's last lookup ended, and often the next one does. Of use only to
+ * the store that has the same shape.
+ */
+static __thread struct {
+	u64 shape;
+	const struct leaf *leaf;
+} hint;
+
+static void *default_alloc(size_t align, size_t size)
+{
+	void *mem = aligned_alloc(align, size);
+
+	/* Saves a tenth of the time when mappings are many; a host without is only slower. */
+	if (mem && align >= SLAB_MAX_SIZE)
+		madvise(mem, size, MADV_HUGEPAGE);
+	return mem;
+}
+
+void *(*mapping_store_alloc)(size_t align, size_t size) = default_alloc;
+
+static size_t slab_nodes(const struct slab *slab)
+{
+	return (slab->size - sizeof(*slab)) / NODE_SIZE;
+}
+
+static int grow(struct mapping_store *store)
+{
+	size_t size = SLAB_MIN_SIZE;
+	struct slab *slab;
+
+	if (store->last_slab)
+		size = min(store->last_slab->size * 2, (size_t)SLAB_MAX_SIZE);
+	slab = mapping_store_alloc(size == SLAB_MAX_SIZE ? size : CACHE_LINE, size);
+	if (!slab)
+		return -ENOMEM;
+	slab->next = NULL;
+	slab->size = size;
+
+	if (store->last_slab) {
+		store->last_slab->next = slab;
+	} else {
+		store->slabs = slab;
+		store->cur_slab = slab;
+		store->cur_used = sizeof(*slab);
+	}
+	store->last_slab = slab;
+	store->nr_free += slab_nodes(slab);
+	return 0;
+}
+
+static int reserve_nodes(struct mapping_store *store, size_t nr)
+{
+	int ret = 0;
+
+	while (!ret && store->nr_free < nr)
+		ret = grow(store);
+	store->nr_reserved = nr;
+	return ret;
+}
+
+/* The caller has reserved it. */
+static void *alloc_node(struct mapping_store *store)
+{
+	void *node = store->free_nodes;
+
+	assert(store->nr_reserved && store->nr_free);
+	store->nr_reserved--;
+	store->nr_free--;
+	if (node) {
+		store->free_nodes = store->free_nodes->next;
+		return node;
+	}
+	if (store->cur_used + NODE_SIZE > store->cur_slab->size) {
+		store->cur_slab = store->cur_slab->next;
+		store->cur_used = sizeof(struct slab);
+	}
+	node = (char *)store->cur_slab + store->cur_used;
+	store->cur_used += NODE_SIZE;
+	return node;
+}
+
+static void free_node(struct mapping_store *store, void *node)
+{
+	struct free_node *free_node = node;
+
+	free_node->next = store->free_nodes;
+	store->free_nodes = free_node;
+	store->nr_free++;
+}
+
+static void new_shape(struct mapping_store *store)
+{
+	static u64 last_shape;
+
+	store->shape = __atomic_add_fetch(&last_shape, 1, __ATOMIC_RELAXED);
+}
+
+static void fill_keys(u64 *key, unsigned int from, unsigned int to)
+{
+	for (; from < to; from++)
+		key[from] = ~0ULL;
+}
+
+static struct leaf *new_leaf(struct mapping_store *store)
+{
+	struct leaf *leaf = alloc_node(store);
+
+	leaf->nr = 0;
+	leaf->next = NULL;
+	fill_keys(leaf->last, 0, LEAF_MAX);
+	return leaf;
+}
+
+static struct inner *new_inner(struct mapping_store *store)
+{
+	struct inner *node = alloc_node(store);
+
+	node->nr = 0;
+	fill_keys(node->key, 0, INNER_MAX);
+	return node;
+}
+
+/* How many keys of a block are below @x; no branch to mispredict. */
+static inline unsigned int block_rank(const u64 *key, u64 x)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < BLOCK; i++)
+		n += key[i] < x;
+	return n;
+}
+
+/* Index of the first mapping that ends at or after @iova; nr if none does. */
+static inline unsigned int leaf_rank(const struct leaf *leaf, u64 iova)
+{
+	unsigned int pos = 0;
+
+	for (unsigned int i = BLOCK - 1; i < LEAF_MAX - BLOCK; i += BLOCK)
+		pos += leaf->last[i] < iova ? BLOCK : 0;
+	return pos + block_rank(leaf->last + pos, iova);
+}
+
+/* Index of the child that @iova belongs to. */
+static inline unsigned int inner_rank(const struct inner *node, u64 iova)
+{
+	unsigned int pos = 0;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(node->guide); i++)
+		pos += node->guide[i] < iova ? BLOCK : 0;
+	return pos + block_rank(node->key + pos, iova);
+}
+
+/* To be called when keys have changed. */
+static void update_guide(struct inner *node)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(node->guide); i++)
+		node->guide[i] = node->key[(i + 1) * BLOCK - 1];
+}
+
+/* The lines of a leaf come from memory together instead of one after the other. */
+static inline void prefetch_leaf(const void *leaf)
+{
+	for (size_t i = 0; i < sizeof(struct leaf); i += CACHE_LINE)
+		__builtin_prefetch((const char *)leaf + i);
+}
+
+static const struct leaf *find_leaf(const struct mapping_store *store, u64 iova)
+{
+	const struct leaf *leaf = hint.leaf;
+	const void *node = store->root;
+	unsigned int level;
+
+	if (hint.shape == store->shape && leaf->nr && iova >= leaf->val[0].start &&
+	    iova <= leaf->last[leaf->nr - 1])
+		return leaf;
+	for (level = store->height; level; level--) {
+		const struct inner *inner = node;
+
+		node = inner->child[inner_rank(inner, iova)];
+		if (level == 1)
+			prefetch_leaf(node);
+	}
+	hint.shape = store->shape;
+	hint.leaf = node;
+	return node;
+}
+
+/* Puts the cursor on the leaf where @iova belongs. */
+static void seek(struct mapping_store *store, u64 iova)
+{
+	struct path *path = &store->cursor;
+	void *node = store->root;
+	unsigned int level, i;
+
+	if (path->leaf && iova >= path->lo && iova <= path->hi)
+		return;
+	path->lo = 0;
+	path->hi = ~0ULL;
+	for (level = store->height; level; level--) {
+		struct inner *inner = node;
+
+		i = inner_rank(inner, iova);
+		node = inner->child[i];
+		if (level == 1)
+			prefetch_leaf(node);
+		path->node[level] = inner;
+		path->idx[level] = i;
+		path->hi = min(path->hi, inner->key[i]);
+		if (i)
+			path->lo = inner->key[i - 1] + 1;
+	}
+	path->leaf = node;
+}
+
+static void leaf_get(const struct leaf *leaf, unsigned int i, struct mapping *out)
+{
+	out->start = leaf->val[i].start;
+	out->last = leaf->last[i];
+	out->gpa = leaf->val[i].gpa;
+	out->flags = leaf->flags[i];
+}
+
+bool mapping_store_find(const struct mapping_store *store, u64 iova, struct mapping *out)
+{
+	const struct leaf *leaf = find_leaf(store, iova);
+	unsigned int i = leaf_rank(leaf, iova);
+
+	if (i >= leaf->nr || leaf->val[i].start > iova)
+		return false;
+	leaf_get(leaf, i, out);
+	return true;
+}
+
+bool mapping_store_next(const struct mapping_store *store, u64 iova, struct mapping *out)
+{
+	const struct leaf *leaf = find_leaf(store, iova);
+	unsigned int i = leaf_rank(leaf, iova);
+
+	if (i >= leaf->nr) {
+		leaf = leaf->next;
+		i = 0;
+		if (!leaf)
+			return false;
+	}
+	leaf_get(leaf, i, out);
+	return true;
+}
+
+/* Entries of one leaf to another, or to another place of the same. */
+static void leaf_move(struct leaf *to, unsigned int to_pos, struct leaf *from,
+		      unsigned int from_pos, unsigned int nr)
+{
+	memmove(&to->flags[to_pos], &from->flags[from_pos], nr * sizeof(to->flags[0]));
+	memmove(&to->last[to_pos], &from->last[from_pos], nr * sizeof(to->last[0]));
+	memmove(&to->val[to_pos], &from->val[from_pos], nr * sizeof(to->val[0]));
+}
+
+static void inner_move(struct inner *to, unsigned int to_pos, struct inner *from,
+		       unsigned int from_pos, unsigned int nr)
+{
+	memmove(&to->key[to_pos], &from->key[from_pos], nr * sizeof(to->key[0]));
+	memmove(&to->child[to_pos], &from->child[from_pos], nr * sizeof(to->child[0]));
+}
+
+static void leaf_insert(struct leaf *leaf, unsigned int pos, const struct mapping *m)
+{
+	leaf_move(leaf, pos + 1, leaf, pos, leaf->nr - pos);
+	leaf->val[pos].start = m->start;
+	leaf->last[pos] = m->last;
+	leaf->val[pos].gpa = m->gpa;
+	leaf->flags[pos] = m->flags;
+	leaf->nr++;
+}
+
+/* Child @i has been split: @right is its part above @bound. */
+static void inner_insert(struct inner *node, unsigned int i, u64 bound, void *right)
+{
+	inner_move(node, i + 1, node, i, node->nr - i);
+	node->key[i] = bound;
+	node->child[i + 1] = right;
+	node->nr++;
+	update_guide(node);
+}
+
+/* The leaf at the cursor has been split: @right is its part above @bound. */
+static void insert_above(struct mapping_store *store, u64 bound, void *right)
+{
+	const unsigned int half = INNER_MAX / 2;
+	struct inner *node, *other;
+	unsigned int level, i;
+
+	for (level = 1; level <= store->height; level++) {
+		node = store->cursor.node[level];
+		i = store->cursor.idx[level];
+		if (node->nr < INNER_MAX) {
+			inner_insert(node, i, bound, right);
+			return;
+		}
+		other = new_inner(store);
+		inner_move(other, 0, node, half, INNER_MAX - half);
+		other->nr = INNER_MAX - half;
+		node->nr = half;
+		if (i < half)
+			inner_insert(node, i, bound, right);
+		else
+			inner_insert(other, i - half, bound, right);
+		bound = node->key[node->nr - 1];
+		fill_keys(node->key, node->nr - 1, INNER_MAX);
+		update_guide(node);
+		update_guide(other);
+		right = other;
+	}
+
+	node = new_inner(store);
+	node->nr = 1;
+	node->child[0] = store->root;
+	inner_insert(node, 0, bound, right);
+	store->root = node;
+	store->height++;
+}
+
+/*
+ * Splits the full leaf at the cursor. @pos is where a mapping is to go. Ranges are
+ * mostly added downwards or upwards: then the leaf that is left behind keeps more.
+ */
+static struct leaf *split_leaf(struct mapping_store *store, unsigned int pos)
+{
+	struct leaf *left = store->cursor.leaf, *right = new_leaf(store);
+	unsigned int left_nr = LEAF_MAX / 2;
+
+	if (pos == 0)
+		left_nr = LEAF_EDGE;
+	else if (pos == LEAF_MAX)
+		left_nr = LEAF_MAX - LEAF_EDGE;
+
+	right->nr = LEAF_MAX - left_nr;
+	leaf_move(right, 0, left, left_nr, right->nr);
+	left->nr = left_nr;
+	fill_keys(left->last, left_nr, LEAF_MAX);
+	right->next = left->next;
+	left->next = right;
+	insert_above(store, left->last[left_nr - 1], right);
+	store->cursor.leaf = NULL;
+	return right;
+}
+
+/* The leaf at the cursor takes IOVAs up to @hi, which its right neighbour has not in use. */
+static void raise_bound(struct mapping_store *store, u64 hi)
+{
+	struct path *path = &store->cursor;
+	unsigned int level = 1;
+
+	while (path->idx[level] == path->node[level]->nr - 1U)
+		level++;
+	path->node[level]->key[path->idx[level]] = hi;
+	update_guide(path->node[level]);
+	path->hi = hi;
+}
+
+int mapping_store_add(struct mapping_store *store, const struct mapping *m)
+{
+	struct path *path = &store->cursor;
+	unsigned int pos, level = 0;
+	struct leaf *leaf, *right;
+	int ret;
+
+	assert(m->start <= m->last);
+	assert(m->flags <= 0xff);
+
+	seek(store, m->start);
+	leaf = path->leaf;
+	pos = leaf_rank(leaf, m->start);
+	if (pos < leaf->nr && leaf->val[pos].start <= m->last)
+		return -EEXIST;
+	if (m->last > path->hi && leaf->next->val[0].start <= m->last)
+		return -EEXIST;
+
+	if (leaf->nr == LEAF_MAX) {
+		/* One for the leaf and each full node above it, and one for a new root. */
+		while (++level <= store->height && path->node[level]->nr == INNER_MAX)
+			;
+		ret = reserve_nodes(store, level + (level > store->height));
+		if (ret)
+			return ret;
+	}
+
+	if (m->last > path->hi)
+		raise_bound(store, m->last);
+	if (leaf->nr == LEAF_MAX) {
+		right = split_leaf(store, pos);
+		if (pos >= leaf->nr) {
+			pos -= leaf->nr;
+			leaf = right;
+		}
+	}
+	leaf_insert(leaf, pos, m);
+	store->count++;
+	return 0;
+}
+
+static void leaf_remove(struct leaf *leaf, unsigned int pos, unsigned int end)
+{
+	unsigned int nr = leaf->nr - (end - pos);
+
+	leaf_move(leaf, pos, leaf, end, leaf->nr - end);
+	fill_keys(leaf->last, nr, leaf->nr);
+	leaf->nr = nr;
+}
+
+/* Child @i + 1 has been merged into child @i. */
+static void inner_remove(struct inner *node, unsigned int i)
+{
+	node->child[i + 1] = node->child[i];
+	inner_move(node, i, node, i + 1, node->nr - i - 1);
+	node->nr--;
+	update_guide(node);
+}
+
+/*
+ * One of children @i and @i + 1 of @parent is below the minimum. True if they were
+ * merged; else they share evenly.
+ */
+static bool rebalance_leaves(struct mapping_store *store, struct inner *parent, unsigned int i)
+{
+	struct leaf *a = parent->child[i], *b = parent->child[i + 1];
+	unsigned int sum = a->nr + b->nr, half = sum / 2;
+
+	if (sum <= LEAF_MERGE_MAX) {
+		leaf_move(a, a->nr, b, 0, b->nr);
+		a->nr = sum;
+		a->next = b->next;
+		inner_remove(parent, i);
+		free_node(store, b);
+		new_shape(store);
+		return true;
+	}
+	if (a->nr < half) {
+		leaf_move(a, a->nr, b, 0, half - a->nr);
+		leaf_remove(b, 0, half - a->nr);
+	} else {
+		leaf_move(b, a->nr - half, b, 0, b->nr);
+		leaf_move(b, 0, a, half, a->nr - half);
+		fill_keys(a->last, half, a->nr);
+	}
+	a->nr = half;
+	b->nr = sum - half;
+	parent->key[i] = a->last[half - 1];
+	update_guide(parent);
+	return false;
+}
+
+/* As rebalance_leaves(). */
+static bool rebalance_inners(struct mapping_store *store, struct inner *parent, unsigned int i)
+{
+	struct inner *a = parent->child[i], *b = parent->child[i + 1];
+	unsigned int sum = a->nr + b->nr, half = sum / 2, nr;
+
+	a->key[a->nr - 1] = parent->key[i];
+	if (sum <= INNER_MERGE_MAX) {
+		inner_move(a, a->nr, b, 0, b->nr);
+		a->nr = sum;
+		update_guide(a);
+		inner_remove(parent, i);
+		free_node(store, b);
+		return true;
+	}
+	if (a->nr < half) {
+		nr = half - a->nr;
+		inner_move(a, a->nr, b, 0, nr);
+		inner_move(b, 0, b, nr, b->nr - nr);
+	} else {
+		nr = a->nr - half;
+		inner_move(b, nr, b, 0, b->nr);
+		inner_move(b, 0, a, half, nr);
+	}
+	a->nr = half;
+	b->nr = sum - half;
+	parent->key[i] = a->key[half - 1];
+	fill_keys(a->key, half - 1, INNER_MAX);
+	fill_keys(b->key, b->nr, INNER_MAX);
+	update_guide(parent);
+	update_guide(a);
+	update_guide(b);
+	return false;
+}
+
+/* The leaf at the cursor is below the minimum, and not the root. */
+static void rebalance(struct mapping_store *store)
+{
+	struct path *path = &store->cursor;
+	struct inner *node = path->node[1];
+	unsigned int level = 1, i = path->idx[1];
+	bool merged;
+
+	path->leaf = NULL;
+	merged = rebalance_leaves(store, node, i ? i - 1 : 0);
+	while (merged && level < store->height && node->nr < INNER_MIN) {
+		node = path->node[++level];
+		i = path->idx[level];
+		merged = rebalance_inners(store, node, i ? i - 1 : 0);
+	}
+
+	node = store->root;
+	if (node->nr == 1) {
+		store->root = node->child[0];
+		store->height--;
+		free_node(store, node);
+	}
+}
+
+/*
+ * Puts the cursor on the first mapping that ends at or after @start, and its index
+ * in @pos. False if it starts after @last or there is none.
+ */
+static bool seek_first(struct mapping_store *store, u64 start, u64 last, unsigned int *pos)
+{
+	struct leaf *leaf;
+
+	seek(store, start);
+	leaf = store->cursor.leaf;
+	*pos = leaf_rank(leaf, start);
+	if (*pos == leaf->nr) {
+		if (!leaf->next)
+			return false;
+		seek(store, leaf->next->val[0].start);
+		leaf = store->cursor.leaf;
+		*pos = 0;
+	}
+	return leaf->val[*pos].start <= last;
+}
+
+/* Whether a mapping goes on after @last, which is not before the cursor. */
+static bool crosses(const struct mapping_store *store, u64 last)
+{
+	const struct leaf *leaf = store->cursor.leaf;
+	unsigned int i;
+
+	if (last > store->cursor.hi)
+		leaf = find_leaf(store, last);
+	i = leaf_rank(leaf, last);
+	return i < leaf->nr && leaf->val[i].start <= last && leaf->last[i] > last;
+}
+
+int mapping_store_remove(struct mapping_store *store, u64 start, u64 last, u64 *removed)
+{
+	struct path *path = &store->cursor;
+	u64 count = store->count;
+	unsigned int pos, end;
+	bool more;
+
+	assert(start <= last);
+
+	more = seek_first(store, start, last, &pos);
+	if (more && path->leaf->val[pos].start < start)
+		return -ERANGE;
+	if (more && crosses(store, last))
+		return -ERANGE;
+
+	while (more) {
+		struct leaf *leaf = path->leaf;
+
+		end = leaf_rank(leaf, last);
+		if (end < leaf->nr && leaf->last[end] == last)
+			end++;
+		more = end == leaf->nr && path->hi < last;
+		store->count -= end - pos;
+		leaf_remove(leaf, pos, end);
+		if (leaf->nr < LEAF_MIN && store->height)
+			rebalance(store);
+		more = more && seek_first(store, start, last, &pos);
+	}
+	if (removed)
+		*removed = count - store->count;
+	return 0;
+}
+
+void mapping_store_clear(struct mapping_store *store)
+{
+	struct slab *slab;
+
+	store->free_nodes = NULL;
+	store->nr_free = 0;
+	for (slab = store->slabs; slab; slab = slab->next)
+		store->nr_free += slab_nodes(slab);
+	store->cur_slab = store->slabs;
+	store->cur_used = sizeof(struct slab);
+
+	new_shape(store);
+	reserve_nodes(store, 1); /* cannot fail: all nodes of at least one slab are free */
+	store->root = new_leaf(store);
+	store->height = 0;
+	store->count = 0;
+	store->cursor.leaf = NULL;
+}
+
+struct mapping_store *mapping_store_new(void)
+{
+	struct mapping_store *store;
+
+	store = mapping_store_alloc(CACHE_LINE, align_up(sizeof(*store), CACHE_LINE));
+	if (!store)
+		return NULL;
+	memset(store, 0, sizeof(*store));
+	if (grow(store)) {
+		free(store);
+		return NULL;
+	}
+	mapping_store_clear(store);
+	return store;
+}
+
+void mapping_store_free(struct mapping_store *store)
+{
+	struct slab *slab, *next;
+
+	if (!store)
+		return;
+	for (slab = store->slabs; slab; slab = next) {
+		next = slab->next;
+		free(slab);
+	}
+	free(store);
+}
+
+u64 mapping_store_count(const struct mapping_store *store)
+{
+	return store->count;
+}
+
+size_t mapping_store_bytes(const struct mapping_store *store)
+{
+	size_t bytes = sizeof(*store);
+	struct slab *slab;
+
+	for (slab = store->slabs; slab; slab = slab->next)
+		bytes += slab->size;
+	return bytes;
+}
+
+/* What a walk over the whole tree has seen so far. */
+struct check {
+	const struct mapping_store *store;
+	const struct leaf *prev;
+	u64 count;
+	size_t nodes;
+};
+
+static const char *check_leaf(struct check *check, const struct leaf *leaf, u64 lo, u64 hi)
+{
+	unsigned int i;
+
+	if (check->prev && check->prev->next != leaf)
+		return "leaves are not chained in order";
+	check->prev = leaf;
+	check->count += leaf->nr;
+	if (leaf->nr > LEAF_MAX || (leaf->nr < LEAF_MIN && check->store->height))
+		return "number of mappings in a leaf";
+	for (i = 0; i < leaf->nr; i++) {
+		if (leaf->val[i].start < lo || leaf->last[i] > hi)
+			return "mapping is in the wrong leaf";
+		if (leaf->val[i].start > leaf->last[i])
+			return "mapping ends before it starts";
+		if (i && leaf->val[i].start <= leaf->last[i - 1])
+			return "mappings overlap or are not sorted";
+	}
+	for (; i < LEAF_MAX; i++) {
+		if (leaf->last[i] != ~0ULL)
+			return "unused key of a leaf";
+	}
+	return NULL;
+}
+
+static const char *check_node(struct check *check, const void *node, unsigned int level, u64 lo,
+			      u64 hi)
+{
+	const struct inner *inner = node;
+	const char *wrong = NULL;
+	unsigned int i;
+
+	check->nodes++;
+	if (!level)
+		return check_leaf(check, node, lo, hi);
+	if (inner->nr > INNER_MAX || inner->nr < (node == check->store->root ? 2 : INNER_MIN))
+		return "number of children in an inner node";
+	for (i = 0; i < ARRAY_SIZE(inner->guide); i++) {
+		if (inner->guide[i] != inner->key[(i + 1) * BLOCK - 1])
+			return "guide of an inner node";
+	}
+	for (i = inner->nr - 1; i < INNER_MAX; i++) {
+		if (inner->key[i] != ~0ULL)
+			return "unused key of an inner node";
+	}
+	for (i = 0; i < inner->nr && !wrong; i++) {
+		u64 child_hi = i == inner->nr - 1U ? hi : inner->key[i];
+
+		if (child_hi < lo || child_hi > hi)
+			return "keys of an inner node are not sorted";
+		wrong = check_node(check, inner->child[i], level - 1, lo, child_hi);
+		lo = child_hi + 1;
+	}
+	return wrong;
+}
+
+const char *mapping_store_check(const struct mapping_store *store)
+{
+	const struct path *path = &store->cursor;
+	struct check check = {.store = store};
+	const struct free_node *node;
+	const struct slab *slab;
+	size_t nodes = 0, nr_free = 0;
+	const char *wrong;
+
+	wrong = check_node(&check, store->root, store->height, 0, ~0ULL);
+	if (wrong)
+		return wrong;
+	if (check.prev->next)
+		return "last leaf has a next one";
+	if (check.count != store->count)
+		return "count of mappings";
+	if (path->leaf) {
+		if (path->leaf->nr && (path->leaf->val[0].start < path->lo ||
+				       path->leaf->last[path->leaf->nr - 1] > path->hi))
+			return "cursor";
+	}
+
+	for (slab = store->slabs; slab; slab = slab->next)
+		nodes += slab_nodes(slab);
+	if (check.nodes + store->nr_free != nodes)
+		return "nodes lost or used twice";
+	for (node = store->free_nodes; node; node = node->next)
+		nr_free++;
+	slab = store->cur_slab;
+	nr_free += (slab->size - store->cur_used) / NODE_SIZE;
+	for (slab = slab->next; slab; slab = slab->next)
+		nr_free += slab_nodes(slab);
+	if (nr_free != store->nr_free)
+		return "number of free nodes";
+	return NULL;
+}
