@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The wire side of the virtio-iommu (virtio 1.3, 5.13): requests, probe properties
+ * and fault events. What they mean is in iommu/iommu.h.
+ *
+ * Requests are served in the thread of the vCPU that kicks, all that wait, with one
+ * update of the used index.
+ */
+#ifndef LKVM_VIRTIO_IOMMU_H
+#define LKVM_VIRTIO_IOMMU_H
+
+#include "iommu/iommu.h"
+#include "virtio/device.h"
+
+/* Faults that wait for a buffer of the event queue; more are dropped, and counted. */
+#define VIRTIO_IOMMU_MAX_PENDING 64
+
+struct virtio_iommu {
+	struct virtio_device vdev;
+	struct iommu *iommu;
+	const _Atomic bool *stopping; /* the machine is: leave the request loop */
+	struct virtq_chain request; /* under vdev.lock */
+
+	/*
+	 * Guards the event queue. Faults come from the threads of devices while an
+	 * UNMAP, with vdev.lock, may be waiting for these: so this is a lock apart.
+	 */
+	pthread_mutex_t event_lock;
+	bool events_running;
+	struct virtq_chain event;
+	struct iommu_fault pending[VIRTIO_IOMMU_MAX_PENDING];
+	unsigned int nr_pending;
+	u64 dropped;
+};
+
+/* @iommu and @stopping stay the caller's; faults of @iommu are reported here. */
+int virtio_iommu_init(struct virtio_iommu *viommu, struct iommu *iommu, const struct guest_mem *mem,
+		      const _Atomic bool *stopping);
+void virtio_iommu_destroy(struct virtio_iommu *viommu);
+
+#endif /* LKVM_VIRTIO_IOMMU_H */
