@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A 16550A serial port. */
+#ifndef LKVM_HW_SERIAL_H
+#define LKVM_HW_SERIAL_H
+
+#include <pthread.h>
+
+#include "util/types.h"
+#include "vm/terminal.h"
+#include "vm/vm.h"
+
+#define SERIAL_FIFO_SIZE 64
+
+struct serial {
+	struct vm *vm;
+	struct terminal *term;
+	u32 gsi;
+
+	pthread_mutex_t lock; /* guards what follows */
+	u8 ier, fcr, lcr, mcr, scr;
+	u8 dll, dlm;
+	bool overrun;
+	bool thr_empty_pending; /* the interrupt of that name is due */
+	bool irq; /* the wire as we drive it */
+	bool full; /* the terminal waits for room */
+	unsigned int polls; /* for input, in vain */
+	u8 fifo[SERIAL_FIFO_SIZE];
+	unsigned int head, count;
+};
+
+/* Puts the port at I/O ports [port, port + 8), with interrupt @gsi, on @term. */
+int serial_init(struct serial *serial, struct vm *vm, u64 port, u32 gsi, struct terminal *term);
+
+#endif /* LKVM_HW_SERIAL_H */
