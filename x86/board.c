@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The fixed devices of the PC: what is at which port, and how it is powered off. */
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "hw/rtc.h"
+#include "hw/serial.h"
+#include "machine.h"
+#include "util/log.h"
+#include "x86/acpi.h"
+#include "x86/boot.h"
+#include "x86/cpu.h"
+#include "x86/layout.h"
+
+/* What a guest reports at the pvpanic port, and what a read says is understood. */
+#define PVPANIC_PANICKED     BIT(0)
+#define PVPANIC_CRASH_LOADED BIT(1)
+
+#define CONFIG_ADDRESS_ENABLE BIT(31)
+
+/* The ACPI tables end before the reset vector. */
+#define TABLES_SIZE (X86_RESET_VECTOR - ACPI_TABLES_GPA)
+
+/* Behind all that machine.c fills. */
+#define UNUSED_SLOT (PCI_MAX_DEVICES - 1)
+
+/* The host bridge: software takes its class for a sign that there is PCI at all. */
+#define HOST_BRIDGE_VENDOR 0x1b36
+#define HOST_BRIDGE_DEVICE 0x0008
+#define HOST_BRIDGE_CLASS  0x060000
+
+struct arch_board {
+	struct pci_device host_bridge;
+	struct serial serial;
+	struct rtc rtc;
+	u32 config_address; /* port 0xcf8; each access is one vCPU's, the guest locks */
+	atomic_bool crash_told; /* that a crash kernel starts: said once */
+};
+
+bool arch_handle_exit(struct vcpu *vcpu)
+{
+	(void)vcpu;
+	return false;
+}
+
+bool arch_is_msi_addr(const struct vm *vm, u64 addr)
+{
+	(void)vm;
+	return addr >= X86_MSI_START && addr <= X86_MSI_LAST;
+}
+
+unsigned int arch_iommu_resv(struct iommu_resv *resv, unsigned int max)
+{
+	(void)max;
+	resv[0] = (struct iommu_resv){X86_MSI_START, X86_MSI_LAST, IOMMU_RESV_MSI};
+	return 1;
+}
+
+int arch_init_memory(struct machine *m)
+{
+	u64 low = min(m->config->mem_size, (u64)X86_HOLE_START);
+	u64 high = m->config->mem_size - low;
+	int ret = guest_mem_add_bank(&m->vm.mem, 0, low);
+
+	if (!ret && high)
+		ret = guest_mem_add_bank(&m->vm.mem, X86_HOLE_END, high);
+	return ret;
+}
+
+int arch_init_irqchip(struct machine *m)
+{
+	struct vm *vm = &m->vm;
+	u64 identity_map = X86_KVM_IDENTITY_MAP;
+	int ret;
+
+	if (ioctl(vm->fd, KVM_SET_IDENTITY_MAP_ADDR, &identity_map) < 0 ||
+	    ioctl(vm->fd, KVM_SET_TSS_ADDR, X86_KVM_TSS) < 0 ||
+	    ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0) < 0) {
+		ret = -errno;
+		pr_err("KVM cannot make an interrupt controller: %s", strerror(-ret));
+		return ret;
+	}
+	/* The I/O APIC alone is described; the old PIC is there, but nothing is wired to it. */
+	ret = irq_init(vm, ACPI_IOAPIC_PINS);
+	if (ret)
+		return ret;
+	for (u32 pin = 0; !ret && pin < ACPI_IOAPIC_PINS; pin++)
+		ret = irq_route_wire(vm, pin, KVM_IRQCHIP_IOAPIC, pin);
+	if (!ret)
+		ret = irq_commit(vm);
+	if (ret)
+		pr_err("KVM refuses the interrupt routes: %s", strerror(-ret));
+	return ret;
+}
+
+/* Ports 0xcf8 to 0xcff: the PCI configuration mechanism, and the reset register in it. */
+static void config_ports(void *opaque, u64 off, void *data, unsigned int len, bool write)
+{
+	struct machine *m = opaque;
+	u32 addr = READ_ONCE(m->board->config_address);
+
+	if (off == ACPI_RESET_PORT - X86_PCI_CONFIG_PORT && len == 1) {
+		if (write && *(u8 *)data == ACPI_RESET_VALUE)
+			vm_stop(&m->vm, 0);
+		else if (!write)
+			*(u8 *)data = 0;
+	} else if (off == 0 && len == 4) {
+		if (write) {
+			memcpy(&addr, data, len);
+			WRITE_ONCE(m->board->config_address, addr);
+		} else {
+			memcpy(data, &addr, len);
+		}
+	} else if (off >= 4 && (addr & CONFIG_ADDRESS_ENABLE)) {
+		pci_config_access(&m->pci, (addr >> 8) & 0xffff, (addr & 0xfc) + (off - 4), data,
+				  len, write);
+	} else if (!write) {
+		memset(data, 0xff, len);
+	}
+}
+
+static void sleep_ports(void *opaque, u64 off, void *data, unsigned int len, bool write)
+{
+	struct machine *m = opaque;
+
+	if (!write)
+		memset(data, 0, len);
+	else if (off == 0 && *(u8 *)data == ACPI_SLEEP_CONTROL_S5)
+		vm_stop(&m->vm, 0);
+}
+
+static void pvpanic_port(void *opaque, u64 off, void *data, unsigned int len, bool write)
+{
+	struct machine *m = opaque;
+	u8 events = *(u8 *)data;
+
+	(void)off;
+	if (!write) {
+		memset(data, 0, len);
+		*(u8 *)data = PVPANIC_PANICKED | PVPANIC_CRASH_LOADED;
+	} else if (events & PVPANIC_PANICKED) {
+		pr_err("the guest panicked");
+		vm_stop(&m->vm, 1);
+	} else if ((events & PVPANIC_CRASH_LOADED) &&
+		   !atomic_exchange(&m->board->crash_told, true)) {
+		pr_info("the guest panicked and starts its crash kernel");
+	}
+}
+
+static void test_exit_port(void *opaque, u64 off, void *data, unsigned int len, bool write)
+{
+	struct machine *m = opaque;
+
+	(void)off;
+	if (write)
+		vm_stop(&m->vm, *(u8 *)data);
+	else
+		memset(data, 0, len);
+}
+
+static const struct pci_device_ops host_bridge_ops;
+
+static int add_host_bridge(struct machine *m)
+{
+	const struct pci_ids ids = {
+		.vendor = HOST_BRIDGE_VENDOR,
+		.device = HOST_BRIDGE_DEVICE,
+		.class = HOST_BRIDGE_CLASS,
+	};
+
+	pci_device_init(&m->board->host_bridge, &host_bridge_ops, NULL, &ids);
+	return pci_add(&m->pci, &m->board->host_bridge, 0);
+}
+
+int arch_init_board(struct machine *m)
+{
+	struct arch_board *board = calloc(1, sizeof(*board));
+	struct bus *pio = &m->vm.pio;
+	int ret;
+
+	if (!board) {
+		pr_err("out of memory");
+		return -ENOMEM;
+	}
+	board->rtc.source.fd = -1;
+	m->board = board;
+	pci_bus_init(&m->pci, &m->vm, X86_PCI_MEM32_BASE, X86_PCI_MEM32_SIZE, acpi_pci_gsi);
+	ret = bus_add(&m->vm.mmio, X86_ECAM_BASE, X86_ECAM_SIZE, pci_ecam_access, &m->pci);
+	if (!ret)
+		ret = add_host_bridge(m);
+	if (!ret)
+		ret = bus_add(pio, X86_PCI_CONFIG_PORT, 8, config_ports, m);
+	if (!ret)
+		ret = bus_add(pio, ACPI_SLEEP_CONTROL_PORT, 2, sleep_ports, m);
+	if (!ret)
+		ret = bus_add(pio, ACPI_PVPANIC_PORT, 1, pvpanic_port, m);
+	if (!ret && m->config->test_exit)
+		ret = bus_add(pio, X86_TEST_EXIT_PORT, 4, test_exit_port, m);
+	if (!ret)
+		ret = serial_init(&board->serial, &m->vm, X86_SERIAL_PORT, X86_SERIAL_GSI,
+				  &m->term);
+	if (!ret)
+		ret = rtc_init(&board->rtc, &m->vm, &m->loop, ACPI_RTC_PORT, ACPI_RTC_GSI);
+	if (ret)
+		pr_err("cannot set up the board: %s", strerror(-ret));
+	return ret;
+}
+
+static struct acpi_range mem64_window(const struct vm *vm)
+{
+	const struct guest_bank *last = &vm->mem.banks[vm->mem.nr_banks - 1];
+	u64 base = align_up(max(last->gpa + last->size, (u64)X86_HOLE_END), X86_PCI_MEM64_SIZE);
+	u64 end = 1ULL << x86_phys_bits(vm);
+	struct acpi_range none = {0, 0};
+
+	if (base + X86_PCI_MEM64_SIZE > end)
+		return none;
+	return (struct acpi_range){base, X86_PCI_MEM64_SIZE};
+}
+
+static int write_tables(struct machine *m, u64 *rsdp, size_t *used)
+{
+	u16 endpoints[PCI_MAX_DEVICES];
+	struct acpi_config cfg = {
+		.nr_cpus = m->config->nr_vcpus,
+		.pci_io = {X86_PCI_IO_BASE, X86_PCI_IO_SIZE},
+		.pci_mem32 = {X86_PCI_MEM32_BASE, X86_PCI_MEM32_SIZE},
+		.pci_mem64 = mem64_window(&m->vm),
+		.ecam_base = X86_ECAM_BASE,
+		.nr_buses = X86_PCI_BUSES,
+		.serial_port = X86_SERIAL_PORT,
+		.serial_gsi = X86_SERIAL_GSI,
+		.has_viot = m->config->has_iommu,
+		.endpoints = endpoints,
+	};
+	void *buf = guest_mem_ptr(&m->vm.mem, ACPI_TABLES_GPA, TABLES_SIZE);
+	int ret;
+
+	if (m->config->has_iommu)
+		cfg.iommu_bdf = pci_bdf(&m->viommu_pci.pci);
+	for (unsigned int i = 0; i < m->nr_disks; i++) {
+		if (m->disks[i].behind_iommu)
+			endpoints[cfg.nr_endpoints++] = pci_bdf(&m->disks[i].pci.pci);
+	}
+	/*
+	 * Linux gives the IOMMU its place in the tree when it meets an endpoint's node,
+	 * and its driver crashes without. So an IOMMU that has none gets one that is empty.
+	 */
+	if (!cfg.nr_endpoints)
+		endpoints[cfg.nr_endpoints++] = UNUSED_SLOT << 3;
+	ret = acpi_build(&cfg, ACPI_TABLES_GPA, buf, TABLES_SIZE, rsdp, used);
+	if (ret)
+		pr_err("cannot describe the machine by ACPI: %s", strerror(-ret));
+	return ret;
+}
+
+/*
+ * What software finds at the real-mode reset vector. Linux jumps there to reboot a
+ * hardware-reduced machine that has no EFI, so it has to lead to the reset register.
+ */
+static int write_reset_vector(struct machine *m)
+{
+	static const u8 code[] = {
+		0xba, ACPI_RESET_PORT & 0xff, ACPI_RESET_PORT >> 8, /* mov $port, %dx */
+		0xb0, ACPI_RESET_VALUE,				    /* mov $value, %al */
+		0xee,						    /* out %al, %dx */
+		0xf4,						    /* hlt */
+		0xeb, 0xfd,					    /* jmp to the hlt */
+	};
+
+	return guest_mem_write(&m->vm.mem, X86_RESET_VECTOR, code, sizeof(code));
+}
+
+static int set_boot_regs(struct vcpu *vcpu, const struct boot_state *st)
+{
+	struct kvm_sregs sregs;
+	struct kvm_regs regs;
+
+	if (ioctl(vcpu->fd, KVM_GET_SREGS, &sregs) < 0)
+		return -errno;
+	x86_boot_regs(st, &regs, &sregs);
+	if (ioctl(vcpu->fd, KVM_SET_SREGS, &sregs) < 0 || ioctl(vcpu->fd, KVM_SET_REGS, &regs) < 0)
+		return -errno;
+	return 0;
+}
+
+int arch_load(struct machine *m)
+{
+	const struct machine_config *config = m->config;
+	struct boot_config boot = {
+		.kernel = config->kernel,
+		.initrd = config->initrd,
+		.cmdline = config->cmdline,
+		.acpi_gpa = ACPI_TABLES_GPA,
+		.ecam_gpa = X86_ECAM_BASE,
+		.ecam_size = X86_ECAM_SIZE,
+	};
+	struct boot_state st;
+	size_t used;
+	int ret;
+
+	if (!config->kernel) {
+		boot.kernel_image = guest_demo_start;
+		boot.kernel_size = guest_demo_end - guest_demo_start;
+	}
+	ret = write_tables(m, &boot.rsdp_gpa, &used);
+	if (ret)
+		return ret;
+	boot.acpi_size = align_up(used, 4 * KiB);
+	ret = write_reset_vector(m);
+	if (ret)
+		return ret;
+	ret = x86_load_kernel(&m->vm.mem, &boot, &st);
+	if (ret)
+		return ret;
+	/* The other vCPUs wait in the interrupt controller for the first one to start them. */
+	for (unsigned int i = 0; i < m->vm.nr_vcpus; i++) {
+		ret = x86_cpu_init(&m->vm.vcpus[i]);
+		if (ret)
+			return ret;
+	}
+	ret = set_boot_regs(&m->vm.vcpus[0], &st);
+	if (ret)
+		pr_err("KVM refuses the registers of the first vCPU: %s", strerror(-ret));
+	return ret;
+}
+
+void arch_destroy(struct machine *m)
+{
+	if (!m->board)
+		return;
+	rtc_destroy(&m->board->rtc);
+	free(m->board);
+}

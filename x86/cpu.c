@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "util/log.h"
+#include "x86/cpu.h"
+
+#define MAX_CPUID 256
+
+/* CPUID leaves that say which CPU this is among how many. */
+#define LEAF_FEATURES	  0x1
+#define LEAF_CACHES	  0x4
+#define LEAF_TOPOLOGY	  0xb
+#define LEAF_TOPOLOGY_V2  0x1f
+#define LEAF_AMD_FEATURES 0x80000001
+#define LEAF_AMD_SIZES	  0x80000008
+#define LEAF_AMD_TOPOLOGY 0x8000001e
+#define LEAF_AMD_CACHES	  0x8000001d
+
+#define FEATURES_ECX_TSC_DEADLINE   BIT(24)
+#define FEATURES_ECX_HYPERVISOR	    BIT(31)
+#define FEATURES_EDX_HTT	    BIT(28)
+#define AMD_FEATURES_ECX_CMP_LEGACY BIT(1)
+
+#define LEVEL_SMT  (1 << 8)
+#define LEVEL_CORE (2 << 8)
+
+#define MSR_IA32_MISC_ENABLE	0x1a0
+#define MISC_ENABLE_FAST_STRING BIT(0)
+#define MSR_MTRR_DEF_TYPE	0x2ff
+#define MTRR_ENABLE		BIT(11)
+#define MTRR_WRITE_BACK		6
+
+static struct kvm_cpuid2 *supported_cpuid(const struct vm *vm)
+{
+	struct kvm_cpuid2 *cpuid =
+		calloc(1, sizeof(*cpuid) + MAX_CPUID * sizeof(cpuid->entries[0]));
+
+	if (!cpuid) {
+		pr_err("out of memory");
+		return NULL;
+	}
+	cpuid->nent = MAX_CPUID - 2; /* room for what is added */
+	if (ioctl(vm->kvm_fd, KVM_GET_SUPPORTED_CPUID, cpuid) < 0) {
+		pr_err("KVM does not tell its CPU features: %s", strerror(errno));
+		free(cpuid);
+		return NULL;
+	}
+	return cpuid;
+}
+
+/* Bits of the APIC ID that number @nr cores. */
+static unsigned int id_bits(unsigned int nr)
+{
+	unsigned int bits = 0;
+
+	while ((1U << bits) < nr)
+		bits++;
+	return bits;
+}
+
+/* Which data caches the cores share: only the last level. */
+static u32 cache_sharing(const struct kvm_cpuid_entry2 *e, unsigned int nr)
+{
+	unsigned int level = (e->eax >> 5) & 7;
+
+	return level >= 3 ? (1U << id_bits(nr)) - 1 : 0;
+}
+
+static void set_topology(struct kvm_cpuid_entry2 *e, unsigned int id, unsigned int nr)
+{
+	unsigned int bits = id_bits(nr);
+
+	switch (e->function) {
+	case LEAF_FEATURES:
+		e->ebx = (e->ebx & 0xffff) | id << 24 | min(1U << bits, 255U) << 16;
+		e->edx &= ~FEATURES_EDX_HTT;
+		if (nr > 1)
+			e->edx |= FEATURES_EDX_HTT;
+		e->ecx |= FEATURES_ECX_HYPERVISOR;
+		break;
+	case LEAF_CACHES:
+		e->eax &= 0x3fff;
+		if (e->eax & 0x1f)
+			e->eax |= cache_sharing(e, nr) << 14 | min((1U << bits) - 1, 63U) << 26;
+		break;
+	case LEAF_AMD_CACHES:
+		e->eax = (e->eax & 0x3fff) | cache_sharing(e, nr) << 14;
+		break;
+	case LEAF_AMD_FEATURES:
+		e->ecx &= ~AMD_FEATURES_ECX_CMP_LEGACY;
+		if (nr > 1)
+			e->ecx |= AMD_FEATURES_ECX_CMP_LEGACY;
+		break;
+	case LEAF_AMD_SIZES:
+		e->ecx = (e->ecx & ~0xffffU) | bits << 12 | min(nr - 1, 255U);
+		break;
+	case LEAF_AMD_TOPOLOGY:
+		e->eax = id;
+		e->ebx = id & 0xff;
+		e->ecx = 0;
+		break;
+	}
+}
+
+static void add_topology_level(struct kvm_cpuid2 *cpuid, unsigned int index, u32 shift, u32 count,
+			       u32 level, unsigned int id)
+{
+	cpuid->entries[cpuid->nent++] = (struct kvm_cpuid_entry2){
+		.function = LEAF_TOPOLOGY,
+		.index = index,
+		.flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX,
+		.eax = shift,
+		.ebx = count,
+		.ecx = level | index,
+		.edx = id,
+	};
+}
+
+static int set_cpuid(struct vcpu *vcpu)
+{
+	const struct vm *vm = vcpu->vm;
+	struct kvm_cpuid2 *cpuid = supported_cpuid(vm);
+	bool has_topology = false;
+	unsigned int n = 0;
+	int ret = 0;
+
+	if (!cpuid)
+		return -ENOTSUP;
+	for (unsigned int i = 0; i < cpuid->nent; i++) {
+		struct kvm_cpuid_entry2 *e = &cpuid->entries[i];
+
+		/* Written anew below: the host's own levels say nothing here. */
+		if (e->function == LEAF_TOPOLOGY || e->function == LEAF_TOPOLOGY_V2) {
+			has_topology = true;
+			continue;
+		}
+		if (e->function == LEAF_FEATURES && vm_has_cap(vm, KVM_CAP_TSC_DEADLINE_TIMER))
+			e->ecx |= FEATURES_ECX_TSC_DEADLINE;
+		set_topology(e, vcpu->index, vm->nr_vcpus);
+		cpuid->entries[n++] = *e;
+	}
+	cpuid->nent = n;
+	if (has_topology) {
+		add_topology_level(cpuid, 0, 0, 1, LEVEL_SMT, vcpu->index);
+		add_topology_level(cpuid, 1, id_bits(vm->nr_vcpus), vm->nr_vcpus, LEVEL_CORE,
+				   vcpu->index);
+	}
+	if (ioctl(vcpu->fd, KVM_SET_CPUID2, cpuid) < 0) {
+		ret = -errno;
+		pr_err("KVM refuses the CPU features of vCPU %u: %s", vcpu->index, strerror(-ret));
+	}
+	free(cpuid);
+	return ret;
+}
+
+static int set_msr(struct vcpu *vcpu, u32 index, u64 data)
+{
+	struct kvm_msrs *msrs = calloc(1, sizeof(*msrs) + sizeof(msrs->entries[0]));
+	int ret = -ENOMEM;
+
+	if (!msrs) {
+		pr_err("out of memory");
+		return ret;
+	}
+	msrs->nmsrs = 1;
+	msrs->entries[0] = (struct kvm_msr_entry){.index = index, .data = data};
+	/* The result is how many were set. */
+	ret = ioctl(vcpu->fd, KVM_SET_MSRS, msrs) == 1 ? 0 : -EINVAL;
+	if (ret)
+		pr_err("KVM refuses MSR 0x%x of vCPU %u", index, vcpu->index);
+	free(msrs);
+	return ret;
+}
+
+int x86_cpu_init(struct vcpu *vcpu)
+{
+	int ret = set_cpuid(vcpu);
+
+	if (!ret)
+		ret = set_msr(vcpu, MSR_IA32_MISC_ENABLE, MISC_ENABLE_FAST_STRING);
+	if (!ret)
+		ret = set_msr(vcpu, MSR_MTRR_DEF_TYPE, MTRR_ENABLE | MTRR_WRITE_BACK);
+	return ret;
+}
+
+unsigned int x86_phys_bits(const struct vm *vm)
+{
+	struct kvm_cpuid2 *cpuid = supported_cpuid(vm);
+	unsigned int bits = 36; /* what a CPU has that does not say */
+
+	for (unsigned int i = 0; cpuid && i < cpuid->nent; i++) {
+		if (cpuid->entries[i].function == LEAF_AMD_SIZES && (cpuid->entries[i].eax & 0xff))
+			bits = cpuid->entries[i].eax & 0xff;
+	}
+	free(cpuid);
+	return bits;
+}
