@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What each architecture provides (in guest/$(ARCH)/), beside io.h with the
+ * functions mmio_read8() to mmio_write32(), fill64() and cpu_relax(). An architecture's
+ * entry code calls rt_start() once memory and the console work.
+ */
+#ifndef LKVM_GUEST_RT_ARCH_H
+#define LKVM_GUEST_RT_ARCH_H
+
+#include "io.h"
+#include "util/types.h"
+
+void console_write(const char *s, size_t len);
+
+/* Ends the machine with @status, by whatever means it has. */
+void machine_exit(int status) __noreturn;
+
+/* Makes [gpa, gpa + len) reachable, for device registers and firmware tables. */
+void *map_phys(u64 gpa, u64 len);
+
+/*
+ * Interrupts come in on a few lines that the guest numbers itself; each counts in
+ * irq_count[]. They are taken only inside irq_wait() and irq_take().
+ */
+#define IRQ_LINES 8
+extern volatile u32 irq_count[IRQ_LINES];
+
+/* The message (address and data) by which a device raises @line. */
+void msi_message(unsigned int line, u64 *addr, u32 *data);
+
+/* Sleeps until an interrupt has come: one that was pending already counts. */
+void irq_wait(void);
+
+/* Takes what is pending, without waiting. */
+void irq_take(void);
+
+/*
+ * One timeout at a time, there to end a wait that would otherwise never end; it
+ * also ends an irq_wait(). Starting it anew replaces the last.
+ */
+void timeout_start(unsigned int ms);
+bool timeout_expired(void);
+
+/* Runs guest_main() and ends the machine with what it returns. */
+void rt_start(void) __noreturn;
+
+#endif /* LKVM_GUEST_RT_ARCH_H */

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Modern virtio devices on PCI and split virtqueues, with nothing hidden: a guest
+ * may write any descriptor, publish any head, and give a ring any address.
+ */
+#ifndef LKVM_GUEST_RT_VIRTIO_H
+#define LKVM_GUEST_RT_VIRTIO_H
+
+#include "util/types.h"
+
+#define VIRTIO_PCI_VENDOR      0x1af4
+#define VIRTIO_PCI_DEVICE_BASE 0x1040 /* + device type */
+
+#define VIRTIO_TYPE_BLK	  2
+#define VIRTIO_TYPE_IOMMU 23
+
+#define VIRTIO_F_INDIRECT_DESC	 BIT_ULL(28)
+#define VIRTIO_F_VERSION_1	 BIT_ULL(32)
+#define VIRTIO_F_ACCESS_PLATFORM BIT_ULL(33)
+
+#define VIRTIO_S_ACKNOWLEDGE BIT(0)
+#define VIRTIO_S_DRIVER	     BIT(1)
+#define VIRTIO_S_DRIVER_OK   BIT(2)
+#define VIRTIO_S_FEATURES_OK BIT(3)
+#define VIRTIO_S_NEEDS_RESET BIT(6)
+#define VIRTIO_S_FAILED	     BIT(7)
+
+#define VIRTIO_NO_VECTOR 0xffff
+
+/* One device. The register pointers come from its PCI capabilities. */
+struct virtio_dev {
+	u16 bdf;
+	u16 type;
+	u64 offered; /* features, as of virtio_negotiate() */
+	u64 features; /* and what was agreed on */
+	u8 *common, *config, *notify;
+	u32 notify_multiplier;
+};
+
+/* The device type of PCI function @bdf, or 0 if it is no modern virtio device. */
+u16 virtio_pci_type(u16 bdf);
+
+/* Finds the registers of @bdf and lets it access memory. False if it is not one. */
+bool virtio_open(struct virtio_dev *v, u16 bdf);
+
+/* Resets the device and waits until it says so. False if it does not. */
+bool virtio_reset(struct virtio_dev *v);
+
+/*
+ * Reset, then up to FEATURES_OK with those of @wanted that the device offers.
+ * False if the device refuses them.
+ */
+bool virtio_negotiate(struct virtio_dev *v, u64 wanted);
+void virtio_driver_ok(struct virtio_dev *v);
+u8 virtio_status(struct virtio_dev *v);
+
+u8 virtio_config8(struct virtio_dev *v, unsigned int off);
+u32 virtio_config32(struct virtio_dev *v, unsigned int off);
+u64 virtio_config64(struct virtio_dev *v, unsigned int off);
+void virtio_config_write8(struct virtio_dev *v, unsigned int off, u8 val);
+
+#define VQ_DESC_NEXT	 1
+#define VQ_DESC_WRITE	 2
+#define VQ_DESC_INDIRECT 4
+
+struct vq_desc {
+	u64 addr;
+	u32 len;
+	u16 flags;
+	u16 next;
+};
+
+struct vq_avail {
+	u16 flags;
+	u16 idx;
+	u16 ring[];
+};
+
+struct vq_used {
+	u16 flags;
+	u16 idx;
+	struct {
+		u32 id;
+		u32 len;
+	} ring[];
+};
+
+/*
+ * Memory that a device is to access: @cpu is how the guest sees it, @dev the
+ * address that the device is told, an IOVA if it is behind an IOMMU.
+ */
+struct dma {
+	void *cpu;
+	u64 dev;
+};
+
+/*
+ * A split virtqueue. Each of its parts has pages of its own, so that each can have
+ * its own mapping; .dev is the GPA until the guest changes it before vq_enable().
+ */
+struct vq {
+	struct virtio_dev *v;
+	u16 index;
+	u16 size;
+	struct vq_desc *desc;
+	struct vq_avail *avail;
+	struct vq_used *used;
+	u64 desc_dev, avail_dev, used_dev;
+	u16 avail_idx;
+	u16 used_idx; /* the next one to be taken */
+	u8 *doorbell;
+};
+
+/* @align is that of each part: the granule of the IOMMU, at least PAGE_SIZE. */
+void vq_alloc(struct vq *q, u16 size, u64 align);
+
+/*
+ * Clears the rings, and gives them to queue @index of @v. @vector is an MSI-X table
+ * entry or VIRTIO_NO_VECTOR. False if the queue is missing or too small.
+ */
+bool vq_enable(struct vq *q, struct virtio_dev *v, u16 index, u16 vector);
+
+void vq_set_desc(struct vq *q, u16 i, u64 addr, u32 len, u16 flags, u16 next);
+
+/* Makes the chain at descriptor @head available; the device hears of it by vq_kick(). */
+void vq_publish(struct vq *q, u16 head);
+void vq_kick(struct vq *q);
+
+/* Takes the next used element if there is one. @id and @len may be NULL. */
+bool vq_take_used(struct vq *q, u32 *id, u32 *len);
+
+#define VQ_BROKEN  (-1) /* the device wants a reset */
+#define VQ_TIMEOUT (-2) /* it does not answer: a failure of the device or the test */
+
+/* As vq_take_used(), waiting for it: 0, VQ_BROKEN or VQ_TIMEOUT. */
+int vq_wait_used(struct vq *q, u32 *id, u32 *len);
+
+/* Waits until the device wants a reset. False if it never does. */
+bool virtio_wait_needs_reset(struct virtio_dev *v);
+
+#endif /* LKVM_GUEST_RT_VIRTIO_H */

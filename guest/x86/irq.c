@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The IDT, and the local APIC with its timer. */
+#include "rt/arch.h"
+#include "rt/core.h"
+#include "x86.h"
+
+#define FIRST_IRQ 32
+#define TIMER	  46
+#define SPURIOUS  47
+
+#define APIC_BASE	0xfee00000
+#define APIC_ID		0x020
+#define APIC_TPR	0x080
+#define APIC_EOI	0x0b0
+#define APIC_SVR	0x0f0
+#define APIC_SVR_ENABLE BIT(8)
+#define APIC_LVT_TIMER	0x320
+#define APIC_LVT_LINT0	0x350
+#define APIC_LVT_MASKED BIT(16)
+#define APIC_TIMER_INIT 0x380
+#define APIC_TIMER_NOW	0x390
+#define APIC_TIMER_DIV	0x3e0
+#define APIC_DIV_128	0xa
+
+/*
+ * KVM and QEMU run the timer from 1 GHz; elsewhere a timeout is off by the ratio,
+ * which is near enough for what it is there for.
+ */
+#define TIMER_TICKS_PER_MS (1000000 / 128)
+
+struct idt_gate {
+	u16 offset_0;
+	u16 selector;
+	u16 flags;
+	u16 offset_16;
+	u32 offset_32;
+	u32 reserved;
+};
+
+#define GATE_INTERRUPT 0x8e00
+#define CODE64	       8
+
+static struct idt_gate idt[TRAP_VECTORS];
+static u8 *apic;
+
+volatile u32 irq_count[IRQ_LINES];
+
+void irq_init(void)
+{
+	struct {
+		u16 limit;
+		u64 base;
+	} __packed idtr = {sizeof(idt) - 1, gpa_of(idt)};
+	unsigned int i;
+
+	for (i = 0; i < TRAP_VECTORS; i++) {
+		u64 stub = gpa_of(trap_stubs + i * TRAP_STUB_SIZE);
+
+		idt[i] = (struct idt_gate){
+			.offset_0 = stub,
+			.selector = CODE64,
+			.flags = GATE_INTERRUPT,
+			.offset_16 = stub >> 16,
+			.offset_32 = stub >> 32,
+		};
+	}
+	__asm__ volatile("lidt %0" : : "m"(idtr));
+
+	apic = map_phys(APIC_BASE, PAGE_SIZE);
+	mmio_write32(apic + APIC_SVR, APIC_SVR_ENABLE | SPURIOUS);
+	mmio_write32(apic + APIC_TPR, 0);
+	/* A BIOS may have left the old interrupt controller connected here. */
+	mmio_write32(apic + APIC_LVT_LINT0, APIC_LVT_MASKED);
+	mmio_write32(apic + APIC_TIMER_DIV, APIC_DIV_128);
+	mmio_write32(apic + APIC_LVT_TIMER, TIMER);
+}
+
+void x86_trap(struct trap_frame *f)
+{
+	u64 cr2;
+
+	if (f->vector < FIRST_IRQ) {
+		__asm__ volatile("mov %%cr2, %0" : "=r"(cr2));
+		panic("exception %lu, error code 0x%lx, rip 0x%lx, rsp 0x%lx, cr2 0x%lx", f->vector,
+		      f->error, f->rip, f->rsp, cr2);
+	}
+	if (f->vector == SPURIOUS)
+		return;
+	if (f->vector < FIRST_IRQ + IRQ_LINES)
+		irq_count[f->vector - FIRST_IRQ]++;
+	else if (f->vector != TIMER)
+		panic("interrupt on vector %lu, which has no use", f->vector);
+	mmio_write32(apic + APIC_EOI, 0);
+}
+
+void msi_message(unsigned int line, u64 *addr, u32 *data)
+{
+	u32 id = mmio_read32(apic + APIC_ID) >> 24;
+
+	*addr = APIC_BASE | id << 12;
+	*data = FIRST_IRQ + line;
+}
+
+void irq_wait(void)
+{
+	/* Nothing is taken between sti and hlt. */
+	__asm__ volatile("sti; hlt; cli" ::: "memory");
+}
+
+void irq_take(void)
+{
+	/* sti takes effect one instruction later. */
+	__asm__ volatile("sti; nop; nop; cli" ::: "memory");
+}
+
+void timeout_start(unsigned int ms)
+{
+	mmio_write32(apic + APIC_TIMER_INIT, ms * TIMER_TICKS_PER_MS);
+}
+
+bool timeout_expired(void)
+{
+	return !mmio_read32(apic + APIC_TIMER_NOW);
+}
