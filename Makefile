@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+#   make run        install what the build needs, build, run the built-in guest
+#   make run-linux  the same with a stock Debian guest, to its shell
+#   make check      all tests
+#   make            only build
+#
+# CC, CFLAGS, LDFLAGS and CROSS_COMPILE are the user's; V=1 shows the commands.
+
+VERSION := 0.1
+comma := ,
+HOST_ARCH := $(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(shell uname -m)))
+ARCH ?= $(HOST_ARCH)
+CROSS_COMPILE ?=
+ifeq ($(origin CC),default)
+CC := $(CROSS_COMPILE)gcc
+endif
+ifeq ($(origin AR),default)
+AR := $(CROSS_COMPILE)ar
+endif
+CFLAGS ?= -O2 -g
+LDFLAGS ?= -static
+PREFIX ?= /usr/local
+Q := $(if $(V),,@)
+
+BUILD := build/$(ARCH)
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes
+ifdef WERROR
+WARNINGS += -Werror
+endif
+LKVM_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DLKVM_VERSION='"$(VERSION)"' -pthread $(WARNINGS) \
+	-Iinclude -MMD -MP
+
+ROOMS := util vm iommu disk virtio hw $(ARCH)
+LIB_SRCS := machine.c builtin-run.c $(foreach r,$(ROOMS),$(wildcard $(r)/*.c))
+UNIT_TESTS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test-*.c))
+UNIT_HELPERS := $(filter-out tests/unit/test-%,$(wildcard tests/unit/*.c))
+BENCHES := $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/bench-*.c))
+
+all: lkvm
+
+lkvm: $(BUILD)/lkvm
+	$(Q)cp -f $< $@
+
+include guest/guest.mk
+
+# The same sources in two ways: as they are, and with sanitizers. $(1) is the folder,
+# $(2) what is added to the flags.
+define build-rules
+$(1)/%.o: %.c
+	@mkdir -p $$(@D)
+	$$(if $$(Q),@echo "  CC      $$@")
+	$$(Q)$$(CC) $$(LKVM_CFLAGS) $$(CFLAGS) $(2) -c -o $$@ $$<
+
+$(1)/guest/embed.o: guest/embed.S $$(GUEST_BUILD)/demo.elf
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) -DDEMO_ELF='"$$(GUEST_BUILD)/demo.elf"' -c -o $$@ $$<
+
+$(1)/lkvm.a: $$(LIB_SRCS:%.c=$(1)/%.o) $(1)/guest/embed.o
+	$$(Q)rm -f $$@
+	$$(Q)$$(AR) rcs $$@ $$^
+
+$(1)/tests/helpers.a: $$(UNIT_HELPERS:%.c=$(1)/%.o)
+	@mkdir -p $$(@D)
+	$$(Q)rm -f $$@
+	$$(Q)$$(AR) rcs $$@ $$^
+
+$(1)/tests/test-%: $(1)/tests/unit/test-%.o $(1)/tests/helpers.a $(1)/lkvm.a
+	@mkdir -p $$(@D)
+	$$(if $$(Q),@echo "  LD      $$@")
+	$$(Q)$$(CC) $$(CFLAGS) $(2) -pthread -o $$@ $$^
+
+-include $$(shell find $(1) -name '*.d' 2>/dev/null)
+endef
+
+$(eval $(call build-rules,$(BUILD),))
+$(eval $(call build-rules,$(BUILD)/san,-fsanitize=address$(comma)undefined -fno-sanitize-recover=all))
+
+
+$(BUILD)/lkvm: $(BUILD)/main.o $(BUILD)/lkvm.a
+	$(if $(Q),@echo "  LD      $@")
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^
+
+$(BUILD)/tests/bench-%: $(BUILD)/tests/bench/bench-%.o $(BUILD)/lkvm.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -pthread -o $@ $^
+
+unit-tests: $(UNIT_TESTS:%=$(BUILD)/tests/%) $(UNIT_TESTS:%=$(BUILD)/san/tests/%)
+
+# What the .bats files use: a terminal to drive lkvm on, and an lkvm that is linked so
+# that another host kernel can be put under it.
+test-shims: $(BUILD)/tests/pty-run $(BUILD)/tests/kvm-shim.so $(BUILD)/tests/lkvm-dynamic
+
+$(BUILD)/tests/pty-run: $(BUILD)/tests/tools/pty-run.o
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -o $@ $^
+
+$(BUILD)/tests/kvm-shim.so: tests/shims/kvm-shim.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LKVM_CFLAGS) $(CFLAGS) -fPIC -shared -o $@ $<
+
+$(BUILD)/tests/lkvm-dynamic: $(BUILD)/main.o $(BUILD)/lkvm.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -pthread -o $@ $^
+
+# What a fresh Debian machine lacks; see tests/deps.
+deps-%:
+	$(Q)tests/deps $*
+
+run: deps-build
+	$(Q)$(MAKE) lkvm
+	$(Q)tests/run-demo
+
+run-linux: deps-build
+	$(Q)$(MAKE) lkvm
+	$(Q)tests/run-linux
+
+check: deps-check
+	$(Q)$(MAKE) WERROR=1 lkvm guests unit-tests test-shims
+	$(Q)tests/check
+
+bench: deps-build
+	$(Q)$(MAKE) $(BENCHES:%=$(BUILD)/tests/%)
+	$(Q)for b in $(BENCHES); do $(BUILD)/tests/$$b || exit 1; done
+
+install: lkvm
+	install -D -m 755 lkvm $(DESTDIR)$(PREFIX)/bin/lkvm
+	install -D -m 644 docs/lkvm.1 $(DESTDIR)$(PREFIX)/share/man/man1/lkvm.1
+
+clean:
+	rm -rf build lkvm
+
+.PHONY: all unit-tests test-shims run run-linux check bench install clean
+.SECONDARY:
+.PRECIOUS: $(BUILD)/%.o $(BUILD)/san/%.o
+.DELETE_ON_ERROR:

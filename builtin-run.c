@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "builtin.h"
+#include "iommu/config.h"
+#include "machine.h"
+#include "util/log.h"
+#include "util/options.h"
+#include "util/parse.h"
+#include "util/trace.h"
+
+#define DEFAULT_MEM (1 * GiB)
+#define MIN_MEM	    (64 * MiB)
+#define MAX_MEM	    (64ULL * 1024 * GiB)
+#define MAX_VCPUS   255
+
+/* What a guest gets that asks for nothing. */
+#define DEFAULT_CMDLINE "console=ttyS0"
+
+/* Two in-memory disks for the embedded guest: one to keep apart from the other. */
+#define DEMO_DISK     "ram:1M"
+#define NR_DEMO_DISKS 2
+
+struct run_options {
+	struct machine_config machine;
+	const char *mem, *cpus; /* as they were given */
+	bool want_help;
+};
+
+static int set_once(const char **where, const char *value, const char *name)
+{
+	if (*where) {
+		pr_err("--%s is given twice: '%s' and '%s'", name, *where, value);
+		return -EINVAL;
+	}
+	*where = value;
+	return 0;
+}
+
+static int opt_kernel(void *opaque, const char *value)
+{
+	struct run_options *o = opaque;
+
+	return set_once(&o->machine.kernel, value, "kernel");
+}
+
+static int opt_initrd(void *opaque, const char *value)
+{
+	struct run_options *o = opaque;
+
+	return set_once(&o->machine.initrd, value, "initrd");
+}
+
+static int opt_params(void *opaque, const char *value)
+{
+	struct run_options *o = opaque;
+
+	return set_once(&o->machine.cmdline, value, "params");
+}
+
+/* A plain number is in MiB, as nobody means bytes. */
+static int opt_mem(void *opaque, const char *value)
+{
+	struct run_options *o = opaque;
+	u64 size;
+	int ret;
+
+	if (set_once(&o->mem, value, "mem"))
+		return -EINVAL;
+	ret = parse_u64(value, &size);
+	if (!ret)
+		size = size > UINT64_MAX / MiB ? UINT64_MAX : size * MiB;
+	else
+		ret = parse_size(value, &size);
+	if (ret == -EINVAL) {
+		pr_err("--mem: '%s' is not a size: a number of MiB, or with K, M, G or T", value);
+		return ret;
+	}
+	if (ret || size > MAX_MEM) {
+		pr_err("--mem: %s is too much, a guest can have up to 64T", value);
+		return -EINVAL;
+	}
+	if (size < MIN_MEM) {
+		pr_err("--mem: %s is too little, a guest needs 64M or more", value);
+		return -EINVAL;
+	}
+	if (!is_aligned(size, MiB)) {
+		pr_err("--mem: %s is not a multiple of 1M", value);
+		return -EINVAL;
+	}
+	o->machine.mem_size = size;
+	return 0;
+}
+
+static int opt_cpus(void *opaque, const char *value)
+{
+	struct run_options *o = opaque;
+	u64 nr;
+
+	if (set_once(&o->cpus, value, "cpus"))
+		return -EINVAL;
+	if (parse_u64(value, &nr) || nr < 1 || nr > MAX_VCPUS) {
+		pr_err("--cpus: '%s' is not a number from 1 to %d", value, MAX_VCPUS);
+		return -EINVAL;
+	}
+	o->machine.nr_vcpus = nr;
+	return 0;
+}
+
+static int add_disk(struct machine_config *m, const char *value)
+{
+	if (m->nr_disks == MACHINE_MAX_DISKS) {
+		pr_err("--disk: '%s' is one too many, %d are possible", value, MACHINE_MAX_DISKS);
+		return -EINVAL;
+	}
+	if (blk_parse(value, &m->disks[m->nr_disks]))
+		return -EINVAL;
+	m->disks[m->nr_disks].index = m->nr_disks;
+	m->nr_disks++;
+	return 0;
+}
+
+static int opt_disk(void *opaque, const char *value)
+{
+	struct run_options *o = opaque;
+
+	return add_disk(&o->machine, value);
+}
+
+static int opt_iommu(void *opaque, const char *value)
+{
+	struct run_options *o = opaque;
+	struct iommu_resv resv[IOMMU_MAX_RESV];
+	unsigned int nr = arch_iommu_resv(resv, ARRAY_SIZE(resv));
+
+	if (o->machine.has_iommu) {
+		pr_err("--iommu is given twice");
+		return -EINVAL;
+	}
+	o->machine.has_iommu = true;
+	return iommu_parse(value, resv, nr, &o->machine.iommu);
+}
+
+static int opt_trace(void *opaque, const char *value)
+{
+	(void)opaque;
+	return trace_parse(value);
+}
+
+static int opt_test_exit(void *opaque, const char *value)
+{
+	struct run_options *o = opaque;
+
+	(void)value;
+	o->machine.test_exit = true;
+	return 0;
+}
+
+static int opt_quiet(void *opaque, const char *value)
+{
+	(void)opaque;
+	(void)value;
+	log_set_quiet(true);
+	return 0;
+}
+
+static int opt_help(void *opaque, const char *value)
+{
+	struct run_options *o = opaque;
+
+	(void)value;
+	o->want_help = true;
+	return 0;
+}
+
+static const struct option_def options[] = {
+	{"kernel", 'k', "FILE",
+	 "bzImage or ELF vmlinux; without it a built-in guest\nruns that shows the machine at work",
+	 opt_kernel},
+	{"initrd", 'i', "FILE", "initial RAM disk", opt_initrd},
+	{"params", 'p', "TEXT", "kernel command line (" DEFAULT_CMDLINE ")", opt_params},
+	{"mem", 'm', "SIZE", "memory, in MiB or with K, M, G, T (1G)", opt_mem},
+	{"cpus", 'c', "N", "vCPUs, 1 to 255 (1)", opt_cpus},
+	{"disk", 'd', "FILE[,...]", blk_usage, opt_disk},
+	{"iommu", 0, "virtio[,...]", iommu_usage, opt_iommu},
+	{"trace", 0, "AREA", "say on stderr what happens; areas: iommu, virtio", opt_trace},
+	{"test-exit", 0, NULL,
+	 "let the guest end lkvm with the status that it writes\nto port 0xf4", opt_test_exit},
+	{"quiet", 'q', NULL, "print errors and warnings only", opt_quiet},
+	{"help", 'h', NULL, "print this", opt_help},
+	{NULL, 0, NULL, NULL, NULL},
+};
+
+void builtin_run_usage(void)
+{
+	printf("usage: lkvm run [OPTIONS]\n\n");
+	print_options(options);
+	printf("\nThe terminal is the guest's serial console; ctrl-a x leaves it and ends the "
+	       "guest.\n"
+	       "The exit status is 0 when the guest powers off or reboots.\n");
+}
+
+/* What options allow one by one, but not together. */
+static int check(const struct machine_config *m)
+{
+	if (m->initrd && !m->kernel) {
+		pr_err("--initrd %s: an initrd needs a --kernel", m->initrd);
+		return -EINVAL;
+	}
+	for (unsigned int i = 0; i < m->nr_disks; i++) {
+		if (m->disks[i].iommu == BLK_IOMMU_ON && !m->has_iommu) {
+			pr_err("--disk %s: iommu=on needs --iommu=virtio", m->disks[i].path);
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
+int builtin_run(int argc, char **argv)
+{
+	struct run_options *o = calloc(1, sizeof(*o));
+	struct machine_config *m;
+	int status = 1;
+
+	if (!o) {
+		pr_err("out of memory");
+		return 1;
+	}
+	m = &o->machine;
+	m->mem_size = DEFAULT_MEM;
+	m->nr_vcpus = 1;
+	if (parse_options("run", argc, argv, options, o))
+		goto out;
+	if (o->want_help) {
+		builtin_run_usage();
+		status = 0;
+		goto out;
+	}
+	if (check(m))
+		goto out;
+	if (!m->cmdline)
+		m->cmdline = DEFAULT_CMDLINE;
+	if (!m->kernel) {
+		m->test_exit = true;
+		while (m->nr_disks < NR_DEMO_DISKS) {
+			if (add_disk(m, DEMO_DISK))
+				goto out;
+		}
+	}
+	status = machine_run(m);
+out:
+	free(o);
+	return status;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The verbs of the command line. Each gets argv from the verb on, and returns the exit status. */
+#ifndef LKVM_BUILTIN_H
+#define LKVM_BUILTIN_H
+
+struct builtin {
+	const char *name;
+	const char *help; /* one line */
+	int (*run)(int argc, char **argv);
+	void (*usage)(void); /* to stdout */
+};
+
+/* Ended by an empty name. */
+extern const struct builtin builtins[];
+
+int builtin_run(int argc, char **argv);
+void builtin_run_usage(void);
+int builtin_help(int argc, char **argv);
+void builtin_help_usage(void);
+int builtin_version(int argc, char **argv);
+void builtin_version_usage(void);
+
+#endif /* LKVM_BUILTIN_H */

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A whole machine: what the user asked for, what is built from it, and what an
+ * architecture supplies.
+ */
+#ifndef LKVM_MACHINE_H
+#define LKVM_MACHINE_H
+
+#include "disk/disk.h"
+#include "iommu/iommu.h"
+#include "virtio/blk.h"
+#include "virtio/iommu.h"
+#include "virtio/pci.h"
+#include "vm/loop.h"
+#include "vm/pci.h"
+#include "vm/terminal.h"
+#include "vm/vm.h"
+
+#define MACHINE_MAX_DISKS 28
+
+struct machine_config {
+	const char *kernel; /* NULL: the embedded guest */
+	const char *initrd;
+	const char *cmdline;
+	u64 mem_size; /* bytes */
+	unsigned int nr_vcpus;
+	struct blk_config disks[MACHINE_MAX_DISKS];
+	unsigned int nr_disks;
+	bool has_iommu;
+	struct iommu_config iommu;
+	bool test_exit; /* the port by which a guest ends the program with a status */
+};
+
+struct machine_disk {
+	struct disk *disk;
+	struct virtio_blk *blk;
+	struct virtio_pci pci;
+	struct iommu_endpoint ep;
+	bool behind_iommu;
+};
+
+struct machine {
+	const struct machine_config *config;
+	struct vm vm;
+	struct loop loop;
+	struct loop_source stop_source;
+	struct loop_source signal_source;
+	struct terminal term;
+	struct pci_bus pci;
+	struct iommu iommu;
+	struct virtio_iommu viommu;
+	struct virtio_pci viommu_pci;
+	struct machine_disk disks[MACHINE_MAX_DISKS];
+	unsigned int nr_disks; /* as many of them are set up */
+	struct arch_board *board; /* what the architecture keeps */
+};
+
+/* Builds the machine, runs the guest to its end; the exit status of the program. */
+int machine_run(const struct machine_config *config);
+
+/*
+ * What an architecture supplies, in the order of the calls. Each prints the reason
+ * on failure.
+ *
+ * arch_init_memory: adds the banks for config->mem_size bytes.
+ * arch_init_irqchip: the interrupt controller, after the memory, before the vCPUs.
+ * arch_init_board: the PCI bus, the serial port on m->term and other fixed devices.
+ * arch_load: after all devices are there: kernel, description of the machine, and
+ *            the state of the vCPUs.
+ */
+int arch_init_memory(struct machine *m);
+int arch_init_irqchip(struct machine *m);
+int arch_init_board(struct machine *m);
+int arch_load(struct machine *m);
+void arch_destroy(struct machine *m);
+
+/* IOVAs that an IOMMU of this architecture never translates; returns how many. */
+unsigned int arch_iommu_resv(struct iommu_resv *resv, unsigned int max);
+
+/* The embedded guest's ELF image. */
+extern const unsigned char guest_demo_start[], guest_demo_end[];
+
+#endif /* LKVM_MACHINE_H */
