@@ -1,0 +1,205 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only
+# The built-in guest, which checks the virtio-iommu and the disks behind it itself, on
+# machines of all kinds.
+
+load helpers
+
+setup() {
+	need "$LKVM"
+	need_kvm
+}
+
+# All checks of the demo pass.
+passes() # TEXT...: each is in what it prints
+{
+	local text last=${lines[-1]}
+
+	[ "$status" -eq 0 ] || return 1
+	[[ $last =~ ^'lkvm-demo: '([0-9]+)' checks passed, 0 failed'$ ]] || return 1
+	[ "${BASH_REMATCH[1]}" -gt 0 ] || return 1
+	[[ $output != *FAIL* ]] || return 1
+	[[ $stderr != *error* ]] || return 1
+	for text; do
+		if [[ $output != *"$text"* ]]; then
+			echo "not there: $text"
+			return 1
+		fi
+	done
+}
+
+# How many checks it made; a part of the demo that is left out shows in that.
+checks() {
+	local count=${lines[-1]#lkvm-demo: }
+
+	echo "${count%% *}"
+}
+
+@test "demo: a virtio-iommu and two disks" {
+	run_lkvm --iommu=virtio
+	passes 'bypass is 0' 'granule 0x1000' 'input range 0x0-0xffffffffffffffff' \
+		'domain range 0x0-0xffffffff' 'MSI region 0xfee00000-0xfeefffff' \
+		'00:02.0' '00:03.0'
+	[ "$(checks)" -gt 100 ]
+}
+
+@test "demo: no virtio-iommu" {
+	run_lkvm
+	passes 'There is no virtio-iommu' 'untranslated'
+}
+
+@test "demo: bypass=on" {
+	run_lkvm --iommu=virtio,bypass=on
+	passes 'bypass is 1'
+	[ "$(checks)" -gt 100 ]
+}
+
+@test "demo: granule=64K" {
+	run_lkvm --iommu=virtio,granule=64K
+	passes 'granule 0x10000'
+	[ "$(checks)" -gt 100 ]
+}
+
+@test "demo: input-bits=40" {
+	run_lkvm --iommu=virtio,input-bits=40
+	passes 'input range 0x0-0xffffffffff'$'\n'
+	[ "$(checks)" -gt 100 ]
+}
+
+@test "demo: domain-bits=8" {
+	run_lkvm --iommu=virtio,domain-bits=8
+	passes 'domain range 0x0-0xff'$'\n'
+	[ "$(checks)" -gt 100 ]
+}
+
+@test "demo: max-mappings=64" {
+	run_lkvm --iommu=virtio,max-mappings=64
+	passes
+	[ "$(checks)" -gt 100 ]
+}
+
+@test "demo: a max-mappings that is too small for it, which it says" {
+	run_lkvm --iommu=virtio,max-mappings=2 --trace=iommu
+	[ "$status" -eq 1 ]
+	[[ $output == *'FAIL  its '*' pages mapped'* ]]
+	[[ $stderr == *': NOMEM'* ]]
+	[[ ${lines[-1]} =~ ^'lkvm-demo: '[0-9]+' checks passed, '[1-9][0-9]*' failed'$ ]]
+}
+
+@test "demo: a reserved region" {
+	run_lkvm --iommu=virtio,resv=0x10000000-0x1fffffff
+	passes 'reserved region 0x10000000-0x1fffffff' 'MSI region 0xfee00000-0xfeefffff'
+	[ "$(checks)" -gt 100 ]
+}
+
+@test "demo: a reserved region where it would map its buffers" {
+	run_lkvm --iommu=virtio,resv=0x1234567000-0x1234ffffff
+	passes 'reserved region 0x1234567000-0x1234ffffff'
+	[ "$(checks)" -gt 100 ]
+}
+
+@test "demo: every suboption at once" {
+	run_lkvm --iommu=virtio,bypass=on,granule=16K,input-bits=44,domain-bits=12,max-mappings=128,resv=0-0xffff
+	passes 'bypass is 1' 'granule 0x4000' 'input range 0x0-0xfffffffffff'$'\n' \
+		'domain range 0x0-0xfff'$'\n' 'reserved region 0x0-0xffff'
+}
+
+@test "demo: one disk of its own in memory" {
+	run_lkvm --iommu=virtio -d ram:2M
+	passes '2 disks'
+	[ "$(checks)" -gt 100 ]
+}
+
+@test "demo: three disks" {
+	run_lkvm --iommu=virtio -d ram:1M -d ram:1M,queues=4 -d ram:1M,serial=third
+	passes '3 disks' '00:04.0'
+}
+
+@test "demo: a disk that is a file is as blank afterwards" {
+	truncate -s 1M "$BATS_TEST_TMPDIR/blank"
+	run_lkvm --iommu=virtio -d "$BATS_TEST_TMPDIR/blank"
+	passes
+	[ "$(checks)" -gt 100 ]
+	cmp -n 1M "$BATS_TEST_TMPDIR/blank" /dev/zero
+	[ "$(stat -c %s "$BATS_TEST_TMPDIR/blank")" -eq 1048576 ]
+}
+
+@test "demo: a disk with data on it is left alone" {
+	head -c 1M /dev/urandom >"$BATS_TEST_TMPDIR/data"
+	cp "$BATS_TEST_TMPDIR/data" "$BATS_TEST_TMPDIR/before"
+	run_lkvm --iommu=virtio -d "$BATS_TEST_TMPDIR/data"
+	passes 'left alone'
+	cmp "$BATS_TEST_TMPDIR/data" "$BATS_TEST_TMPDIR/before"
+}
+
+@test "demo: a read-only disk is left alone" {
+	truncate -s 1M "$BATS_TEST_TMPDIR/disk"
+	run_lkvm --iommu=virtio -d "$BATS_TEST_TMPDIR/disk,ro"
+	passes 'read-only: left alone'
+}
+
+@test "demo: one disk behind the virtio-iommu, one not" {
+	run_lkvm --iommu=virtio -d ram:1M,iommu=off -d ram:1M,iommu=on
+	passes 'untranslated' 'in domain'
+}
+
+@test "demo: no disk behind the virtio-iommu is a failure that it names" {
+	run_lkvm --iommu=virtio -d ram:1M,iommu=off -d ram:1M,iommu=off
+	[ "$status" -eq 1 ]
+	[[ $output == *'FAIL  2 disks, at least one of them behind the virtio-iommu'* ]]
+	[[ ${lines[-1]} =~ ^'lkvm-demo: '[0-9]+' checks passed, 1 failed'$ ]]
+}
+
+# $1 in MiB. The host has to have more, though hardly any of it gets used.
+with_memory() # MIB
+{
+	local kib
+
+	kib=$(awk '/^(MemTotal|SwapTotal):/ {n += $2} END {print n}' /proc/meminfo)
+	[ "$((kib / 1024))" -gt "$1" ] || skip "the host has less memory"
+	run_lkvm --iommu=virtio -m "$1"
+	passes
+	[ "$(checks)" -gt 100 ]
+}
+
+@test "demo: 64 MiB of memory" {
+	with_memory 64
+	[[ $output == *', '6[23]' MiB of memory'* ]]
+}
+
+@test "demo: 3 GiB of memory, up to the hole" {
+	with_memory 3072
+}
+
+@test "demo: 4 GiB of memory, one behind the hole" {
+	with_memory 4096
+}
+
+@test "demo: 6 GiB of memory" {
+	with_memory 6144
+}
+
+@test "demo: one vCPU, said so" {
+	run_lkvm --iommu=virtio -c 1
+	passes
+}
+
+@test "demo: two vCPUs" {
+	run_lkvm --iommu=virtio -c 2
+	passes
+	[ "$(checks)" -gt 100 ]
+}
+
+@test "demo: --quiet leaves the guest's own output alone" {
+	run_lkvm --quiet --iommu=virtio
+	passes
+	[[ $stderr != *$'\nlkvm: '[!w]* ]]
+}
+
+@test "demo: --trace=iommu shows its requests and faults" {
+	run_lkvm --iommu=virtio --trace=iommu
+	passes
+	[[ $stderr == *'iommu: attach domain='*'endpoint=0x10'*': OK'* ]]
+	[[ $stderr == *'iommu: map domain='*'iova='*': OK'* ]]
+	[[ $stderr == *'iommu: fault endpoint=0x10'* ]]
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Ends, or does not end, in the way that the command line names. */
+#include "rt.h"
+
+#define RESET_PORT 0xcf9
+#define RESET	   6
+
+#define PVPANIC_PORT	     0x505
+#define PVPANIC_PANICKED     BIT(0)
+#define PVPANIC_CRASH_LOADED BIT(1)
+
+#define RTC_INDEX 0x70
+
+static void __noreturn triple_fault(void)
+{
+	struct {
+		u16 limit;
+		u64 base;
+	} __packed none = {0, 0};
+
+	__asm__ volatile("lidt %0; ud2" : : "m"(none));
+	__builtin_unreachable();
+}
+
+static void __noreturn spin(void)
+{
+	for (;;)
+		__asm__ volatile("cli" ::: "memory");
+}
+
+static void __noreturn sleep_deeply(void)
+{
+	for (;;)
+		__asm__ volatile("cli; hlt" ::: "memory");
+}
+
+/* Each access leads out of the guest. */
+static void __noreturn make_exits(void)
+{
+	for (;;)
+		outb(RTC_INDEX, 0);
+}
+
+/* Says by another way that it runs, before it prints the first time. */
+static void __noreturn chatter(void)
+{
+	outb(PVPANIC_PORT, PVPANIC_CRASH_LOADED);
+	for (;;)
+		print("chatter\n");
+}
+
+static int number(const char *s)
+{
+	int n = 0;
+
+	for (; *s >= '0' && *s <= '9'; s++)
+		n = n * 10 + *s - '0';
+	return n;
+}
+
+int guest_main(void)
+{
+	const char *how = fw.cmdline;
+
+	if (!strcmp(how, "chatter"))
+		chatter();
+	print("exit: %s\n", how);
+	if (!strcmp(how, "triple-fault"))
+		triple_fault();
+	if (!strcmp(how, "panic"))
+		outb(PVPANIC_PORT, PVPANIC_PANICKED);
+	if (!strcmp(how, "crash-kernel"))
+		outb(PVPANIC_PORT, PVPANIC_CRASH_LOADED);
+	if (!strcmp(how, "reset"))
+		outb(RESET_PORT, RESET);
+	if (!strcmp(how, "spin"))
+		spin();
+	if (!strcmp(how, "sleep"))
+		sleep_deeply();
+	if (!strcmp(how, "exits"))
+		make_exits();
+	print("exit: going on\n");
+	return number(how);
+}

@@ -1,0 +1,782 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only
+# What people get wrong, one mistake a test: lkvm ends, and one line says what, with which
+# value, and what to do about it.
+
+load helpers
+
+setup() {
+	need "$LKVM"
+	cd "$BATS_TEST_TMPDIR" || return 1
+}
+
+teardown() {
+	kill_lkvm
+}
+
+# Puts the bytes of printf's FORMAT at OFFSET of FILE, which has SIZE bytes, all else zero.
+make_file() # FILE SIZE [OFFSET FORMAT]...
+{
+	local file=$1
+
+	truncate -s "$2" "$file"
+	shift 2
+	while [ $# -gt 0 ]; do
+		# shellcheck disable=SC2059
+		printf "$2" | dd of="$file" bs=1 seek="$1" conv=notrunc status=none
+		shift 2
+	done
+}
+
+# A 64-bit ELF executable's header, with the machine in two bytes as for printf.
+make_elf() # FILE MACHINE
+{
+	make_file "$1" 4096 0 '\x7fELF\x02\x01\x01' 16 '\x02\x00' 18 "$2" 20 '\x01' \
+		32 '\x40' 52 '\x40\x00\x38\x00\x01\x00'
+}
+
+# A bzImage's header: magic, protocol 2.15, relocatable and 64-bit.
+make_bzimage() # FILE SIZE
+{
+	make_file "$1" "$2" 497 '\x01' 500 '\x00\x01\x00\x00' 510 '\x55\xaa' 512 '\xeb\x6a' \
+		514 'HdrS\x0f\x02' 529 '\x01' 564 '\x01' 566 '\x03\x00' 568 '\xff\x07' \
+		560 '\x00\x00\x20\x00' 600 '\x00\x00\x00\x01' 608 '\x00\x00\x20\x01'
+}
+
+# ---- /dev/kvm ----
+
+# lkvm on the host kernel that these settings make up: tests/shims/kvm-shim.c.
+on_host() # NAME=VALUE...
+{
+	need "$LKVM_TEST_BIN/lkvm-dynamic" "$LKVM_TEST_BIN/kvm-shim.so"
+	lkvm_command=(env "LD_PRELOAD=$LKVM_TEST_BIN/kvm-shim.so" "$@" "$LKVM_TEST_BIN/lkvm-dynamic")
+	run_lkvm
+}
+
+@test "mistakes: no /dev/kvm" {
+	on_host KVM_SHIM_PATH="$PWD/none"
+	expect_error '/dev/kvm does not exist' 'load the kvm-intel or kvm-amd module'
+}
+
+@test "mistakes: /dev/kvm without permission" {
+	on_host KVM_SHIM_OPEN=13
+	expect_error 'no permission to open /dev/kvm' 'group' 'run as root'
+}
+
+@test "mistakes: /dev/kvm without a CPU that can" {
+	on_host KVM_SHIM_OPEN=19
+	expect_error '/dev/kvm has no driver' 'enable virtualisation in the firmware'
+}
+
+@test "mistakes: /dev/kvm is another device" {
+	on_host KVM_SHIM_PATH=/dev/null
+	expect_error '/dev/kvm is not a KVM device'
+}
+
+@test "mistakes: /dev/kvm is a file" {
+	touch file
+	on_host KVM_SHIM_PATH="$PWD/file"
+	expect_error '/dev/kvm is not a KVM device'
+}
+
+@test "mistakes: /dev/kvm of an old version" {
+	need_kvm
+	on_host KVM_SHIM_API=11
+	expect_error '/dev/kvm speaks API version 11, not 12' 'newer host kernel'
+}
+
+@test "mistakes: /dev/kvm is busy" {
+	need_kvm
+	on_host KVM_SHIM_FAIL=0x01:16
+	expect_error '/dev/kvm cannot make a machine: Device or resource busy' 'another hypervisor'
+}
+
+@test "mistakes: /dev/kvm cannot be told to return at once" {
+	need_kvm
+	on_host KVM_SHIM_NO_CAP=136
+	expect_error '/dev/kvm is too old' 'KVM_CAP_IMMEDIATE_EXIT' 'Linux 4.13'
+}
+
+@test "mistakes: /dev/kvm without irqfd" {
+	need_kvm
+	on_host KVM_SHIM_NO_CAP=32
+	expect_error '/dev/kvm lacks' 'irqfd' 'newer host kernel'
+}
+
+@test "mistakes: KVM without an interrupt controller" {
+	need_kvm
+	on_host KVM_SHIM_FAIL=0x60:25
+	expect_error 'KVM cannot make an interrupt controller'
+}
+
+@test "mistakes: KVM refuses the memory" {
+	need_kvm
+	on_host KVM_SHIM_FAIL=0x46:12
+	expect_error 'KVM refuses 1024 MiB of memory at 0x0: Cannot allocate memory'
+}
+
+@test "mistakes: KVM refuses a vCPU" {
+	need_kvm
+	on_host KVM_SHIM_FAIL=0x41:17
+	expect_error 'KVM cannot make vCPU 0: File exists'
+}
+
+# ---- kernel ----
+
+@test "mistakes: the kernel is missing" {
+	need_kvm
+	run_lkvm -k none
+	expect_error "cannot open kernel 'none': No such file or directory"
+}
+
+@test "mistakes: the kernel is a directory" {
+	need_kvm
+	mkdir dir
+	run_lkvm -k dir
+	expect_error "kernel 'dir' is a directory" 'name a file'
+}
+
+@test "mistakes: the kernel is a device" {
+	need_kvm
+	run_lkvm -k /dev/null
+	expect_error "kernel '/dev/null' is a device" 'name a file'
+}
+
+@test "mistakes: the kernel is empty" {
+	need_kvm
+	touch empty
+	run_lkvm -k empty
+	expect_error "kernel 'empty' is empty"
+}
+
+@test "mistakes: the kernel is a text file" {
+	need_kvm
+	seq 1000 >text
+	run_lkvm -k text
+	expect_error "kernel 'text' is no kernel" 'bzImage or ELF vmlinux'
+}
+
+@test "mistakes: the kernel is a short text file" {
+	need_kvm
+	echo hello >text
+	run_lkvm -k text
+	expect_error "kernel 'text' is truncated or no kernel" '6 bytes'
+}
+
+@test "mistakes: the kernel is an arm64 Image" {
+	need_kvm
+	make_file Image 4096 0 'MZ' 56 'ARM\x64'
+	run_lkvm -k Image
+	expect_error "kernel 'Image' is a kernel for arm64" 'this guest is x86-64'
+}
+
+@test "mistakes: the kernel is a RISC-V Image" {
+	need_kvm
+	make_file Image 4096 0 'MZ' 48 'RISCV\0\0\0RSC\x05'
+	run_lkvm -k Image
+	expect_error "kernel 'Image' is a kernel for RISC-V" 'this guest is x86-64'
+}
+
+@test "mistakes: the kernel is an ELF file for arm64" {
+	need_kvm
+	make_elf vmlinux '\xb7\x00'
+	run_lkvm -k vmlinux
+	expect_error "kernel 'vmlinux' is an ELF file for arm64" 'this guest is x86-64'
+}
+
+@test "mistakes: the kernel is an ELF file for 32-bit x86" {
+	need_kvm
+	make_elf vmlinux '\x03\x00'
+	run_lkvm -k vmlinux
+	expect_error "kernel 'vmlinux' is an ELF file for 32-bit x86" 'this guest is x86-64'
+}
+
+@test "mistakes: the kernel is a program" {
+	need_kvm
+	make_elf program '\x3e\x00'
+	make_file program 4096 16 '\x03\x00'
+	run_lkvm -k program
+	expect_error "kernel 'program' is an ELF file of type 3" 'not an executable with fixed addresses'
+}
+
+@test "mistakes: the kernel is compressed" {
+	need_kvm
+	echo hello | gzip >vmlinux.gz
+	run_lkvm -k vmlinux.gz
+	expect_error "kernel 'vmlinux.gz' is compressed with gzip" 'unpack it'
+}
+
+@test "mistakes: the kernel is an initrd" {
+	need_kvm
+	make_file initrd 4096 0 '070701'
+	run_lkvm -k initrd
+	expect_error "kernel 'initrd' is a cpio archive" 'with -i'
+}
+
+@test "mistakes: the kernel is a truncated ELF file" {
+	need_kvm
+	need "$guests/exit.elf"
+	head -c 6000 "$guests/exit.elf" >vmlinux
+	run_lkvm -k vmlinux
+	expect_error "kernel 'vmlinux' is truncated or damaged" '0x1770'
+}
+
+@test "mistakes: the kernel is an ELF file cut off in its header" {
+	need_kvm
+	need "$guests/exit.elf"
+	head -c 20 "$guests/exit.elf" >vmlinux
+	run_lkvm -k vmlinux
+	expect_error "kernel 'vmlinux' is truncated or damaged" '0x14'
+}
+
+@test "mistakes: the kernel is a truncated bzImage" {
+	need_kvm
+	make_bzimage bzImage 3000
+	run_lkvm -k bzImage
+	expect_error "kernel 'bzImage' is truncated or damaged" '0xbb8'
+}
+
+@test "mistakes: the kernel is an old bzImage" {
+	need_kvm
+	make_bzimage bzImage 8192
+	make_file bzImage 8192 518 '\x0b\x02'
+	run_lkvm -k bzImage
+	expect_error "kernel 'bzImage' has boot protocol 2.11" 'Linux 3.8 or newer'
+}
+
+@test "mistakes: the kernel is a 32-bit bzImage" {
+	need_kvm
+	make_bzimage bzImage 8192
+	make_file bzImage 8192 566 '\x02\x00'
+	run_lkvm -k bzImage
+	expect_error "kernel 'bzImage' is a 32-bit kernel" '64-bit'
+}
+
+@test "mistakes: the kernel unpacks itself to more than the memory" {
+	need_kvm
+	make_bzimage bzImage 8192
+	make_file bzImage 8192 608 '\x00\x00\x00\x10'
+	run_lkvm -k bzImage -m 64
+	expect_error "kernel 'bzImage' needs memory up to 0x11000000" 'at least -m 272'
+}
+
+# ---- initrd and command line ----
+
+@test "mistakes: the initrd is missing" {
+	need_kvm
+	need "$guests/exit.elf"
+	run_lkvm -k "$guests/exit.elf" -i none
+	expect_error "cannot open initrd 'none': No such file or directory"
+}
+
+@test "mistakes: the initrd is a directory" {
+	need_kvm
+	need "$guests/exit.elf"
+	mkdir dir
+	run_lkvm -k "$guests/exit.elf" -i dir
+	expect_error "initrd 'dir' is a directory" 'name a file'
+}
+
+@test "mistakes: the initrd is empty" {
+	need_kvm
+	need "$guests/exit.elf"
+	touch empty
+	run_lkvm -k "$guests/exit.elf" -i empty
+	expect_error "initrd 'empty' is empty"
+}
+
+@test "mistakes: the initrd does not fit into the memory" {
+	need_kvm
+	need "$guests/exit.elf"
+	truncate -s 100M initrd
+	run_lkvm -k "$guests/exit.elf" -i initrd -m 64
+	expect_error "initrd 'initrd' of 100 MiB does not fit into the 64 MiB" 'at least -m 1'
+	# What it recommends is enough.
+	[[ $stderr =~ 'at least -m '([0-9]+)$ ]]
+	run_lkvm -k "$guests/exit.elf" -i initrd -m "${BASH_REMATCH[1]}"
+	[ "$status" -eq 0 ]
+}
+
+@test "mistakes: an initrd without a kernel" {
+	touch initrd
+	run_lkvm -i initrd
+	expect_error '--initrd initrd' 'needs a --kernel'
+}
+
+@test "mistakes: the command line is too long" {
+	need_kvm
+	need "$guests/exit.elf"
+	run_lkvm -k "$guests/exit.elf" -p "$(printf 'x%.0s' {1..2048})"
+	expect_error 'command line has 2048 characters' 'takes up to 2047'
+}
+
+# ---- memory and vCPUs ----
+
+@test "mistakes: --mem 10M" {
+	run_lkvm --mem 10M
+	expect_error '--mem: 10M is too little' '64M or more'
+}
+
+@test "mistakes: -m 0" {
+	run_lkvm -m 0
+	expect_error '--mem: 0 is too little' '64M or more'
+}
+
+@test "mistakes: --mem 1P" {
+	run_lkvm --mem 1P
+	expect_error "--mem: '1P' is not a size" 'K, M, G or T'
+}
+
+@test "mistakes: --mem 1000T" {
+	run_lkvm --mem 1000T
+	expect_error '--mem: 1000T is too much' '64T'
+}
+
+@test "mistakes: --mem with more digits than a number has" {
+	run_lkvm --mem 99999999999999999999
+	expect_error '--mem: 99999999999999999999 is too much' '64T'
+}
+
+@test "mistakes: --mem with a word" {
+	run_lkvm --mem much
+	expect_error "--mem: 'much' is not a size" 'a number of MiB'
+}
+
+@test "mistakes: --mem without a number" {
+	run_lkvm --mem=
+	expect_error "--mem: '' is not a size"
+}
+
+@test "mistakes: --mem of a negative number" {
+	run_lkvm --mem=-64
+	expect_error "--mem: '-64' is not a size"
+}
+
+@test "mistakes: --mem that is no whole number of MiB" {
+	run_lkvm --mem 65537K
+	expect_error '--mem: 65537K is not a multiple of 1M'
+}
+
+@test "mistakes: more memory than the host has" {
+	need_kvm
+	run_lkvm --mem 60T
+	expect_error '62914560 MiB of guest memory are more than the' 'this host has' 'smaller -m'
+}
+
+@test "mistakes: more memory than ulimit -f allows" {
+	need_kvm
+	lkvm_command=(prlimit --fsize=67108864 "$LKVM")
+	run_lkvm --mem 128M
+	expect_error '128 MiB of guest memory exceed the file size limit of' 'raise it with ulimit -f'
+}
+
+@test "mistakes: -c 0" {
+	run_lkvm -c 0
+	expect_error "--cpus: '0' is not a number from 1 to 255"
+}
+
+@test "mistakes: -c 256" {
+	run_lkvm -c 256
+	expect_error "--cpus: '256' is not a number from 1 to 255"
+}
+
+@test "mistakes: -c 300" {
+	run_lkvm -c 300
+	expect_error "--cpus: '300' is not a number from 1 to 255"
+}
+
+@test "mistakes: --cpus with a word" {
+	run_lkvm --cpus two
+	expect_error "--cpus: 'two' is not a number from 1 to 255"
+}
+
+# ---- disks ----
+
+@test "mistakes: the disk is missing" {
+	need_kvm
+	run_lkvm -d none
+	expect_error 'disk none: no such file' "'truncate -s 1G none' would make"
+}
+
+@test "mistakes: the disk is in no directory" {
+	need_kvm
+	touch file
+	run_lkvm -d file/disk
+	expect_error 'disk file/disk: Not a directory'
+}
+
+@test "mistakes: the disk is a directory" {
+	need_kvm
+	mkdir dir
+	run_lkvm -d dir
+	expect_error 'disk dir: it is a directory' 'name a file or a block device'
+}
+
+@test "mistakes: the disk is a character device" {
+	need_kvm
+	run_lkvm -d /dev/null
+	expect_error 'disk /dev/null: it is neither a file nor a block device'
+}
+
+@test "mistakes: the disk cannot be written" {
+	need_kvm
+	truncate -s 1M disk
+	chmod 444 disk
+	# Root without its privileges is bound by permissions, too.
+	if [ "$(id -u)" = 0 ]; then
+		lkvm_command=(setpriv --bounding-set=-all --inh-caps=-all "$LKVM")
+	fi
+	run_lkvm -d disk
+	expect_error 'disk disk: it cannot be written: Permission denied' "write '-d disk,ro'"
+	run_lkvm -d disk,ro
+	[ "$status" -eq 0 ]
+}
+
+@test "mistakes: the disk cannot be read" {
+	need_kvm
+	truncate -s 1M disk
+	chmod 0 disk
+	if [ "$(id -u)" = 0 ]; then
+		lkvm_command=(setpriv --bounding-set=-all --inh-caps=-all "$LKVM")
+	fi
+	run_lkvm -d disk,ro
+	expect_error 'disk disk: Permission denied'
+}
+
+@test "mistakes: the disk is in use by another guest" {
+	need_kvm
+	need "$guests/exit.elf"
+	truncate -s 1M disk
+	start_lkvm -k "$guests/exit.elf" -p spin -d disk
+	wait_line 'exit: spin'
+	run_lkvm -d disk
+	expect_error 'disk disk: it is in use' "if all of them open it with ',ro'"
+	run_lkvm -d disk,ro
+	expect_error 'disk disk: it is in use'
+	end_lkvm TERM
+	[ "$status" -eq 143 ]
+	run_lkvm -d disk
+	[ "$status" -eq 0 ]
+}
+
+@test "mistakes: the disk is in use, and one of two guests may write to it" {
+	need_kvm
+	need "$guests/exit.elf"
+	truncate -s 1M disk
+	start_lkvm -k "$guests/exit.elf" -p spin -d disk,ro
+	wait_line 'exit: spin'
+	run_lkvm -d disk
+	expect_error 'disk disk: it is in use'
+	run_lkvm -d disk,ro
+	[ "$status" -eq 0 ]
+	end_lkvm TERM
+}
+
+@test "mistakes: the disk is given twice" {
+	need_kvm
+	truncate -s 1M disk
+	run_lkvm -d disk -d ./disk
+	expect_error 'disk ./disk: it is in use'
+}
+
+@test "mistakes: the disk has 1000 bytes" {
+	need_kvm
+	truncate -s 1000 disk
+	run_lkvm -d disk
+	expect_error 'disk disk: its size, 1000 bytes, is not a multiple of 512' \
+		"'truncate -s %512 disk' would fill it up"
+	truncate -s %512 disk
+	run_lkvm -d disk
+	[ "$status" -eq 0 ]
+}
+
+@test "mistakes: the disk is empty" {
+	need_kvm
+	touch disk
+	run_lkvm -d disk
+	expect_error 'disk disk: it is empty' "'truncate -s 1G disk' would give it a size"
+}
+
+@test "mistakes: a disk in memory without a size" {
+	need_kvm
+	run_lkvm -d ram:
+	expect_error "disk ram:: '' is not a size" 'ram:512M'
+}
+
+@test "mistakes: a disk in memory of 1000 bytes" {
+	need_kvm
+	run_lkvm -d ram:1000
+	expect_error 'disk ram:1000: the size is not a multiple of 512 bytes'
+}
+
+@test "mistakes: a disk without a name" {
+	run_lkvm -d ,ro
+	expect_error "-d ',ro': a file name or ram:SIZE comes first"
+}
+
+@test "mistakes: a disk with a comma too many" {
+	run_lkvm -d disk,
+	expect_error "-d 'disk,': nothing follows the comma"
+}
+
+@test "mistakes: -d x,queue=2" {
+	run_lkvm -d x,queue=2
+	expect_error "unknown option 'queue'" "did you mean 'queues'?"
+}
+
+@test "mistakes: -d with queues that are too many" {
+	run_lkvm -d ram:1M,queues=17
+	expect_error 'queues=17: expected a number from 1 to 16'
+}
+
+@test "mistakes: -d x,ro=maybe" {
+	run_lkvm -d x,ro=maybe
+	expect_error 'ro=maybe: expected on or off'
+}
+
+@test "mistakes: a disk behind an IOMMU that is not there" {
+	run_lkvm -d ram:1M,iommu=on
+	expect_error '--disk ram:1M: iommu=on needs --iommu=virtio'
+}
+
+# ---- words and options ----
+
+@test "mistakes: the verb is misspelt" {
+	lkvm rnu
+	expect_error "there is no verb 'rnu'" "did you mean 'run'?"
+}
+
+@test "mistakes: the verb is unknown" {
+	lkvm teleport
+	expect_error "there is no verb 'teleport'" "'lkvm help' lists them"
+}
+
+@test "mistakes: the verb to explain is unknown" {
+	lkvm help rnu
+	expect_error "there is no verb 'rnu'" "did you mean 'run'?"
+}
+
+@test "mistakes: an option is misspelt" {
+	run_lkvm --iomu=virtio
+	expect_error "there is no option '--iomu'" "did you mean '--iommu'?"
+}
+
+@test "mistakes: an option is unknown" {
+	run_lkvm --teleport
+	expect_error "there is no option '--teleport'" "'lkvm help run' lists them"
+}
+
+@test "mistakes: a letter is unknown" {
+	run_lkvm -y
+	expect_error "there is no option '-y'" "'lkvm help run' lists them"
+}
+
+@test "mistakes: a stray word" {
+	run_lkvm bzImage
+	expect_error "'bzImage' belongs to no option" "'lkvm help run' lists them"
+}
+
+@test "mistakes: a stray word behind an option that takes none" {
+	run_lkvm --quiet bzImage
+	expect_error "'bzImage' belongs to no option"
+}
+
+@test "mistakes: an option that takes no value has one" {
+	run_lkvm --quiet=yes
+	expect_error "--quiet takes no value, but has 'yes'"
+}
+
+@test "mistakes: the last option lacks its value" {
+	run_lkvm --mem
+	expect_error '--mem needs a value: --mem SIZE'
+}
+
+@test "mistakes: a letter lacks its value" {
+	run_lkvm -k
+	expect_error '--kernel needs a value: --kernel FILE'
+}
+
+@test "mistakes: an option lacks its value, and another one follows" {
+	run_lkvm --kernel --mem 64M
+	expect_error "--kernel needs a value, but '--mem' follows" '--kernel=--mem'
+}
+
+@test "mistakes: a letter lacks its value, and another one follows" {
+	run_lkvm -k -m 64M
+	expect_error "--kernel needs a value, but '-m' follows" '--kernel=-m'
+}
+
+@test "mistakes: --kernel twice" {
+	run_lkvm -k one --kernel two
+	expect_error "--kernel is given twice: 'one' and 'two'"
+}
+
+@test "mistakes: --initrd twice" {
+	run_lkvm -k one -i two -i three
+	expect_error "--initrd is given twice: 'two' and 'three'"
+}
+
+@test "mistakes: --params twice" {
+	run_lkvm -p quiet -p debug
+	expect_error "--params is given twice: 'quiet' and 'debug'"
+}
+
+@test "mistakes: --mem twice" {
+	run_lkvm -m 64 -m 128
+	expect_error "--mem is given twice: '64' and '128'"
+}
+
+@test "mistakes: --cpus twice" {
+	run_lkvm -c 1 -c 2
+	expect_error "--cpus is given twice: '1' and '2'"
+}
+
+@test "mistakes: --iommu twice" {
+	run_lkvm --iommu=virtio --iommu=virtio
+	expect_error '--iommu is given twice'
+}
+
+@test "mistakes: a trace area that is misspelt" {
+	run_lkvm --trace=iomu
+	expect_error "there is no area 'iomu'" "did you mean 'iommu'?"
+}
+
+# ---- --iommu ----
+
+@test "mistakes: --iommu without a value" {
+	run_lkvm --iommu
+	expect_error '--iommu needs a value: --iommu virtio'
+}
+
+@test "mistakes: --iommu of another kind" {
+	run_lkvm --iommu=intel
+	expect_error "--iommu: there is no IOMMU 'intel', only 'virtio'"
+}
+
+@test "mistakes: --iommu=virtio,bypas=on" {
+	run_lkvm --iommu=virtio,bypas=on
+	expect_error "unknown option 'bypas'" "did you mean 'bypass'?"
+}
+
+@test "mistakes: --iommu with a comma too many" {
+	run_lkvm --iommu=virtio,
+	expect_error "--iommu: 'virtio,' has an empty option, remove the extra comma"
+}
+
+@test "mistakes: bypass without a value" {
+	run_lkvm --iommu=virtio,bypass
+	expect_error "'bypass' needs a value: bypass=on|off"
+}
+
+@test "mistakes: bypass is neither on nor off" {
+	run_lkvm --iommu=virtio,bypass=maybe
+	expect_error "bypass=maybe is neither 'on' nor 'off'"
+}
+
+@test "mistakes: bypass twice" {
+	run_lkvm --iommu=virtio,bypass=on,bypass=off
+	expect_error "'bypass' is given twice"
+}
+
+@test "mistakes: a granule of 5K" {
+	run_lkvm --iommu=virtio,granule=5K
+	expect_error 'granule=5K is not a power of two from 4K to 1G'
+}
+
+@test "mistakes: a granule larger than the input range" {
+	run_lkvm --iommu=virtio,granule=64K,input-bits=12
+	expect_error 'a granule of 0x10000 does not fit input-bits=12'
+}
+
+@test "mistakes: input-bits=65" {
+	run_lkvm --iommu=virtio,input-bits=65
+	expect_error 'input-bits=65 is not a number from 12 to 64'
+}
+
+@test "mistakes: domain-bits=0" {
+	run_lkvm --iommu=virtio,domain-bits=0
+	expect_error 'domain-bits=0 is not a number from 1 to 32'
+}
+
+@test "mistakes: max-mappings=0" {
+	run_lkvm --iommu=virtio,max-mappings=0
+	expect_error 'max-mappings=0 is not a number from 1'
+}
+
+@test "mistakes: a reserved region over the MSI window" {
+	run_lkvm --iommu=virtio,resv=0xfee00000-0xfee00fff
+	expect_error 'resv=0xfee00000-0xfee00fff overlaps the MSI region 0xfee00000-0xfeefffff'
+}
+
+@test "mistakes: a reserved region around the MSI window" {
+	run_lkvm --iommu=virtio,resv=0xf0000000-0xffffffff
+	expect_error 'overlaps the MSI region 0xfee00000-0xfeefffff'
+}
+
+@test "mistakes: two reserved regions overlap" {
+	run_lkvm --iommu=virtio,resv=0x1000-0x2fff,resv=0x2000-0x3fff
+	expect_error 'resv=0x2000-0x3fff overlaps the reserved region 0x1000-0x2fff'
+}
+
+@test "mistakes: a reserved region outside the input range" {
+	run_lkvm --iommu=virtio,resv=0x100000000-0x100000fff,input-bits=32
+	expect_error 'resv=0x100000000-0x100000fff lies outside input-bits=32'
+}
+
+@test "mistakes: a reserved region that ends in the middle of a granule" {
+	run_lkvm --iommu=virtio,resv=0x1000-0x17ff
+	expect_error 'resv=0x1000-0x17ff is not a multiple of the granule 0x1000 at both ends'
+}
+
+@test "mistakes: a reserved region that begins in the middle of a granule" {
+	run_lkvm --iommu=virtio,granule=64K,resv=0x1000-0xffff
+	expect_error 'resv=0x1000-0xffff is not a multiple of the granule 0x10000'
+}
+
+@test "mistakes: a reserved region that ends before it begins" {
+	run_lkvm --iommu=virtio,resv=0x2000-0x1000
+	expect_error 'resv=0x2000-0x1000 is not START-END'
+}
+
+@test "mistakes: a reserved region without an end" {
+	run_lkvm --iommu=virtio,resv=0x1000
+	expect_error 'resv=0x1000 is not START-END'
+}
+
+# ---- standard output ----
+
+# With its output as the shell's redirection says; what it says then is in $stderr.
+redirected() # REDIRECTION WORD...
+{
+	local redirection=$1
+
+	shift
+	lkvm_command=(bash -c "exec \"\$0\" \"\$@\" $redirection" "$LKVM")
+	lkvm "$@"
+}
+
+@test "mistakes: a closed stdout, which the guest's console needs" {
+	redirected '>&-' run
+	expect_error 'standard output is closed' "'>/dev/null'"
+}
+
+@test "mistakes: a closed stdout for help" {
+	redirected '>&-' help
+	expect_error 'cannot write to standard output'
+}
+
+@test "mistakes: a full stdout for help" {
+	redirected '>/dev/full' help
+	expect_error 'cannot write to standard output: No space left on device'
+}
+
+@test "mistakes: a disk in memory beyond the limit of file sizes" {
+	ulimit -f 70000
+	run_lkvm -m 64 -d ram:1G
+	expect_error 'ram:1G'
+}
+
+@test "mistakes: help for two verbs" {
+	lkvm help run version
+	expect_error "'version'"
+}

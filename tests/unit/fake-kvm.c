@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "fake-kvm.h"
+
+/* No file of this number is ever open. */
+#define FAKE_FD 1000000
+
+#define FIRST_MSI_GSI 24
+#define MAX_ROUTES    64
+#define MAX_FDS	      64
+
+static struct {
+	int refuse;
+	bool wires[256];
+	struct kvm_irq_routing_entry routes[MAX_ROUTES];
+	unsigned int nr_routes;
+	struct kvm_ioeventfd doorbells[MAX_FDS];
+	unsigned int nr_doorbells;
+	struct kvm_irqfd irqfds[MAX_FDS];
+	unsigned int nr_irqfds;
+} kvm;
+
+static int fail(int err)
+{
+	errno = err;
+	return -1;
+}
+
+static int set_routing(const struct kvm_irq_routing *routing)
+{
+	if (routing->nr > MAX_ROUTES)
+		return fail(ENOSPC);
+	memcpy(kvm.routes, routing->entries, routing->nr * sizeof(kvm.routes[0]));
+	kvm.nr_routes = routing->nr;
+	return 0;
+}
+
+static int set_doorbell(const struct kvm_ioeventfd *d)
+{
+	unsigned int i = 0;
+
+	while (i < kvm.nr_doorbells && kvm.doorbells[i].addr != d->addr)
+		i++;
+	if (d->flags & KVM_IOEVENTFD_FLAG_DEASSIGN) {
+		if (i == kvm.nr_doorbells || kvm.doorbells[i].fd != d->fd)
+			return fail(ENOENT);
+		kvm.doorbells[i] = kvm.doorbells[--kvm.nr_doorbells];
+		return 0;
+	}
+	if (kvm.refuse)
+		return fail(kvm.refuse);
+	if (i < kvm.nr_doorbells || kvm.nr_doorbells == MAX_FDS)
+		return fail(EEXIST);
+	kvm.doorbells[kvm.nr_doorbells++] = *d;
+	return 0;
+}
+
+static int set_irqfd(const struct kvm_irqfd *irqfd)
+{
+	unsigned int i = 0;
+
+	while (i < kvm.nr_irqfds && kvm.irqfds[i].fd != irqfd->fd)
+		i++;
+	if (irqfd->flags & KVM_IRQFD_FLAG_DEASSIGN) {
+		if (i == kvm.nr_irqfds)
+			return fail(ENOENT);
+		kvm.irqfds[i] = kvm.irqfds[--kvm.nr_irqfds];
+		return 0;
+	}
+	if (kvm.refuse)
+		return fail(kvm.refuse);
+	if (i < kvm.nr_irqfds || kvm.nr_irqfds == MAX_FDS)
+		return fail(EBUSY);
+	kvm.irqfds[kvm.nr_irqfds++] = *irqfd;
+	return 0;
+}
+
+int fake_kvm_ioctl(int fd, unsigned long request, void *arg)
+{
+	const struct kvm_irq_level *level = arg;
+
+	if (fd != FAKE_FD)
+		return syscall(SYS_ioctl, fd, request, arg);
+	switch (request) {
+	case KVM_CHECK_EXTENSION:
+		return MAX_ROUTES;
+	case KVM_SET_GSI_ROUTING:
+		return set_routing(arg);
+	case KVM_IOEVENTFD:
+		return set_doorbell(arg);
+	case KVM_IRQFD:
+		return set_irqfd(arg);
+	case KVM_IRQ_LINE:
+		if (kvm.wires[level->irq] == level->level)
+			abort();
+		kvm.wires[level->irq] = level->level;
+		return 0;
+	}
+	return fail(ENOTTY);
+}
+
+void fake_kvm_start(struct vm *vm, u64 ram)
+{
+	memset(&kvm, 0, sizeof(kvm));
+	memset(vm, 0, sizeof(*vm));
+	vm->kvm_fd = -1;
+	vm->fd = FAKE_FD;
+	vm->stop_fd = -1;
+	bus_init(&vm->mmio);
+	bus_init(&vm->pio);
+	if (guest_mem_add_bank(&vm->mem, 0, ram) || irq_init(vm, FIRST_MSI_GSI))
+		exit(2);
+}
+
+void fake_kvm_end(struct vm *vm)
+{
+	irq_destroy(vm);
+	guest_mem_destroy(&vm->mem);
+}
+
+void fake_kvm_refuse(int err)
+{
+	kvm.refuse = err;
+}
+
+bool fake_kvm_wire(u32 gsi)
+{
+	return kvm.wires[gsi];
+}
+
+int fake_kvm_doorbell(u64 addr)
+{
+	for (unsigned int i = 0; i < kvm.nr_doorbells; i++) {
+		if (kvm.doorbells[i].addr == addr)
+			return kvm.doorbells[i].fd;
+	}
+	return -1;
+}
+
+unsigned int fake_kvm_nr_doorbells(void)
+{
+	return kvm.nr_doorbells;
+}
+
+/* A signalled eventfd sends what its route says. */
+bool fake_kvm_message(u64 *addr, u32 *data)
+{
+	u64 count;
+
+	for (unsigned int i = 0; i < kvm.nr_irqfds; i++) {
+		if (read(kvm.irqfds[i].fd, &count, sizeof(count)) != sizeof(count))
+			continue;
+		for (unsigned int n = 0; n < kvm.nr_routes; n++) {
+			const struct kvm_irq_routing_entry *e = &kvm.routes[n];
+
+			if (e->gsi != kvm.irqfds[i].gsi || e->type != KVM_IRQ_ROUTING_MSI)
+				continue;
+			*addr = e->u.msi.address_lo | (u64)e->u.msi.address_hi << 32;
+			*data = e->u.msi.data;
+			return true;
+		}
+		abort(); /* an irqfd without a route */
+	}
+	return false;
+}
+
+unsigned int fake_kvm_nr_irqfds(void)
+{
+	return kvm.nr_irqfds;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a machine without KVM can know of it: which doorbells it watches, which wires are
+ * up, which messages it would deliver. A test program that wants it defines ioctl() as a
+ * call of fake_kvm_ioctl().
+ */
+#ifndef LKVM_TESTS_FAKE_KVM_H
+#define LKVM_TESTS_FAKE_KVM_H
+
+#include "vm/vm.h"
+
+/* A machine with @ram bytes of memory from 0 on, buses and interrupt routes. */
+void fake_kvm_start(struct vm *vm, u64 ram);
+void fake_kvm_end(struct vm *vm);
+
+int fake_kvm_ioctl(int fd, unsigned long request, void *arg);
+
+/* The next KVM_IOEVENTFD or KVM_IRQFD that adds something fails with @err. */
+void fake_kvm_refuse(int err);
+
+bool fake_kvm_wire(u32 gsi);
+
+/* The eventfd that is signalled by a write to @addr, or -1; and how many there are. */
+int fake_kvm_doorbell(u64 addr);
+unsigned int fake_kvm_nr_doorbells(void);
+
+/* Takes a message that was sent; false if there is none. */
+bool fake_kvm_message(u64 *addr, u32 *data);
+
+/* Routes of messages that are in use. */
+unsigned int fake_kvm_nr_irqfds(void);
+
+#endif /* LKVM_TESTS_FAKE_KVM_H */

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#include "unit.h"
+#include "vm/memory.h"
+
+static char message[4096];
+
+/* Adds a bank; what it prints goes to message[]. */
+static int add(struct guest_mem *mem, u64 gpa, u64 size)
+{
+	int saved = dup(STDERR_FILENO), tmp = memfd_create("stderr", MFD_CLOEXEC), ret;
+	ssize_t len;
+
+	dup2(tmp, STDERR_FILENO);
+	ret = guest_mem_add_bank(mem, gpa, size);
+	dup2(saved, STDERR_FILENO);
+	len = pread(tmp, message, sizeof(message) - 1, 0);
+	message[len > 0 ? len : 0] = '\0';
+	close(saved);
+	close(tmp);
+	return ret;
+}
+
+static bool one_line(void)
+{
+	char *end = strchr(message, '\n');
+
+	return end && end > message && !end[1];
+}
+
+static unsigned int open_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	unsigned int nr = 0;
+
+	while (readdir(dir))
+		nr++;
+	closedir(dir);
+	return nr;
+}
+
+TEST(banks_are_sorted_and_zero)
+{
+	struct guest_mem mem = {0};
+	u64 page = sysconf(_SC_PAGESIZE);
+	u8 byte = 1;
+
+	CHECK_EQ(add(&mem, 4 * GiB, 2 * page), 0);
+	CHECK_EQ(add(&mem, 0, page), 0);
+	CHECK_EQ(add(&mem, 1 * GiB, 3 * page), 0);
+	CHECK_STR_EQ(message, "");
+	CHECK_EQ(mem.nr_banks, 3);
+	CHECK_EQ(mem.banks[0].gpa, 0);
+	CHECK_EQ(mem.banks[1].gpa, 1 * GiB);
+	CHECK_EQ(mem.banks[2].gpa, 4 * GiB);
+	CHECK_EQ(guest_mem_size(&mem), 6 * page);
+	CHECK_EQ(guest_mem_read(&mem, 4 * GiB + 2 * page - 1, &byte, 1), 0);
+	CHECK_EQ(byte, 0);
+	guest_mem_destroy(&mem);
+	CHECK_EQ(mem.nr_banks, 0);
+	CHECK_EQ(guest_mem_size(&mem), 0);
+}
+
+TEST(refused_banks)
+{
+	struct guest_mem mem = {0};
+	u64 page = sysconf(_SC_PAGESIZE);
+	const struct {
+		u64 gpa, size;
+	} bad[] = {
+		{0, 0},
+		{page / 2, page},
+		{0, page + 1},
+		{0, 0 - page}, /* overlaps what is there */
+		{0 - page, 2 * page}, /* beyond 2^64 */
+		{16 * page, page}, /* the same */
+		{15 * page, 2 * page}, /* over its start */
+		{19 * page, 2 * page}, /* over its end */
+		{17 * page, page}, /* inside */
+		{15 * page, 10 * page}, /* around */
+		{16 * page, 0 - 16 * page}, /* up to 2^64 */
+	};
+	size_t i;
+
+	CHECK_EQ(add(&mem, 16 * page, 4 * page), 0);
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		CHECK_EQ(add(&mem, bad[i].gpa, bad[i].size), -EINVAL);
+		CHECK(one_line());
+		CHECK_EQ(mem.nr_banks, 1);
+	}
+	CHECK_EQ(add(&mem, 15 * page, page), 0);
+	CHECK_EQ(add(&mem, 20 * page, page), 0);
+	guest_mem_destroy(&mem);
+}
+
+TEST(too_many_banks)
+{
+	struct guest_mem mem = {0};
+	u64 page = sysconf(_SC_PAGESIZE), i;
+
+	for (i = 0; i < GUEST_MEM_MAX_BANKS; i++)
+		CHECK_EQ(add(&mem, 2 * i * page, page), 0);
+	CHECK_EQ(add(&mem, 2 * i * page, page), -ENOSPC);
+	CHECK(one_line());
+	CHECK_EQ(mem.nr_banks, GUEST_MEM_MAX_BANKS);
+	guest_mem_destroy(&mem);
+}
+
+TEST(more_than_the_host_has)
+{
+	struct guest_mem mem = {0};
+	u64 page = sysconf(_SC_PAGESIZE);
+	unsigned int fds = open_fds();
+
+	CHECK_EQ(add(&mem, 0, 1ULL << 50), -ENOMEM);
+	CHECK(one_line());
+	CHECK(strstr(message, "1073741824 MiB"));
+	CHECK(strstr(message, "-m"));
+
+	/* What is there counts too. */
+	CHECK_EQ(add(&mem, 0, page), 0);
+	CHECK_EQ(add(&mem, page, 0 - 2 * page), -ENOMEM);
+	CHECK(one_line());
+	CHECK_EQ(mem.nr_banks, 1);
+	guest_mem_destroy(&mem);
+	CHECK_EQ(open_fds(), fds);
+}
+
+/* Either half would do, both together would not. */
+TEST(more_than_the_host_has_in_all)
+{
+	struct guest_mem mem = {0};
+	struct sysinfo si;
+	u64 half;
+
+	CHECK_EQ(sysinfo(&si), 0);
+	half = align_up(((u64)si.totalram + si.totalswap) * si.mem_unit / 2 + 1, 2 * MiB);
+	CHECK_EQ(add(&mem, 0, half), 0);
+	CHECK_EQ(add(&mem, 1ULL << 60, half), -ENOMEM);
+	CHECK(one_line());
+	CHECK_EQ(mem.nr_banks, 1);
+	guest_mem_destroy(&mem);
+}
+
+TEST(file_size_limit)
+{
+	struct guest_mem mem = {0};
+	struct rlimit old, small = {.rlim_cur = 1 * MiB};
+
+	getrlimit(RLIMIT_FSIZE, &old);
+	small.rlim_max = old.rlim_max;
+	setrlimit(RLIMIT_FSIZE, &small);
+	CHECK_EQ(add(&mem, 0, 2 * MiB), -ENOMEM);
+	setrlimit(RLIMIT_FSIZE, &old);
+	CHECK(one_line());
+	CHECK(strstr(message, "ulimit"));
+	CHECK_EQ(mem.nr_banks, 0);
+}
+
+TEST(address_space_limit)
+{
+	struct guest_mem mem = {0};
+	unsigned int fds = open_fds();
+	struct rlimit old, small;
+	unsigned long pages;
+	FILE *statm = fopen("/proc/self/statm", "r");
+
+	/* Room for what a sanitizer needs meanwhile, but not for the bank. */
+	CHECK_EQ(fscanf(statm, "%lu", &pages), 1);
+	fclose(statm);
+	getrlimit(RLIMIT_AS, &old);
+	small = old;
+	small.rlim_cur = pages * sysconf(_SC_PAGESIZE) + 16 * MiB;
+	setrlimit(RLIMIT_AS, &small);
+	CHECK_EQ(add(&mem, 0, 64 * MiB), -ENOMEM);
+	setrlimit(RLIMIT_AS, &old);
+	CHECK(one_line());
+	CHECK_EQ(mem.nr_banks, 0);
+	CHECK_EQ(open_fds(), fds);
+}
+
+TEST(lookups)
+{
+	struct guest_mem mem = {0};
+	u64 page = sysconf(_SC_PAGESIZE), run;
+	u8 *first, *second;
+
+	CHECK_EQ(add(&mem, page, 2 * page), 0);
+	CHECK_EQ(add(&mem, 3 * page, page), 0);
+	first = mem.banks[0].hva;
+	second = mem.banks[1].hva;
+
+	CHECK(guest_mem_run(&mem, page, 10, &run) == first);
+	CHECK_EQ(run, 10);
+	CHECK(guest_mem_run(&mem, 3 * page - 1, 10, &run) == first + 2 * page - 1);
+	CHECK_EQ(run, 1);
+	CHECK(guest_mem_run(&mem, 3 * page, ~0ULL, &run) == second);
+	CHECK_EQ(run, page);
+	CHECK(!guest_mem_run(&mem, page, 0, &run));
+	CHECK(!guest_mem_run(&mem, page - 1, 2, &run));
+	CHECK(!guest_mem_run(&mem, 4 * page, 1, &run));
+	CHECK(!guest_mem_run(&mem, ~0ULL, 1, &run));
+
+	CHECK(guest_mem_ptr(&mem, page, 2 * page) == first);
+	CHECK(guest_mem_ptr(&mem, 4 * page - 1, 1) == second + page - 1);
+	CHECK(!guest_mem_ptr(&mem, page, 2 * page + 1));
+	CHECK(!guest_mem_ptr(&mem, 4 * page - 1, 2));
+	CHECK(!guest_mem_ptr(&mem, page, 0));
+	CHECK(!guest_mem_ptr(&mem, page, ~0ULL));
+	CHECK(!guest_mem_ptr(&mem, 0, 1));
+	guest_mem_destroy(&mem);
+}
+
+TEST(copies_cross_banks)
+{
+	struct guest_mem mem = {0};
+	u64 page = sysconf(_SC_PAGESIZE);
+	const char text[] = "across";
+	char buf[sizeof(text)];
+
+	CHECK_EQ(add(&mem, 0, page), 0);
+	CHECK_EQ(add(&mem, page, page), 0);
+	CHECK_EQ(guest_mem_write(&mem, page - 3, text, sizeof(text)), 0);
+	CHECK_EQ(guest_mem_read(&mem, page - 3, buf, sizeof(buf)), 0);
+	CHECK_STR_EQ(buf, text);
+	CHECK(!memcmp(mem.banks[0].hva + page - 3, "acr", 3));
+	CHECK(!memcmp(mem.banks[1].hva, "oss", 4));
+
+	/* One byte is missing: none is copied. */
+	memset(buf, 'x', sizeof(buf));
+	CHECK_EQ(guest_mem_read(&mem, 2 * page - sizeof(buf) + 1, buf, sizeof(buf)), -EFAULT);
+	CHECK_EQ(buf[0], 'x');
+	CHECK_EQ(guest_mem_write(&mem, 2 * page - sizeof(buf) + 1, buf, sizeof(buf)), -EFAULT);
+	CHECK_EQ(mem.banks[1].hva[page - 1], 0);
+	CHECK_EQ(mem.banks[1].hva[page - sizeof(buf) + 1], 0);
+	CHECK_EQ(guest_mem_read(&mem, 2 * page, buf, 1), -EFAULT);
+
+	CHECK_EQ(guest_mem_read(&mem, 1 * GiB, buf, 0), 0);
+	CHECK_EQ(guest_mem_write(&mem, 1 * GiB, buf, 0), 0);
+	guest_mem_destroy(&mem);
+}
+
+TEST(end_of_the_address_space)
+{
+	struct guest_mem mem = {0};
+	u64 page = sysconf(_SC_PAGESIZE);
+	u8 buf[2] = {1, 2};
+
+	CHECK_EQ(add(&mem, 0, page), 0);
+	CHECK_EQ(add(&mem, 0 - page, page), 0);
+	CHECK(guest_mem_ptr(&mem, ~0ULL, 1) == mem.banks[1].hva + page - 1);
+	CHECK(!guest_mem_ptr(&mem, ~0ULL, 2));
+	/* It does not go on at 0. */
+	CHECK_EQ(guest_mem_write(&mem, ~0ULL, buf, 2), -EFAULT);
+	CHECK_EQ(guest_mem_read(&mem, ~0ULL, buf, 2), -EFAULT);
+	CHECK_EQ(mem.banks[0].hva[0], 0);
+	CHECK_EQ(guest_mem_write(&mem, ~0ULL, buf, 1), 0);
+	guest_mem_destroy(&mem);
+}
+
+TEST(banks_are_shared_files)
+{
+	struct guest_mem mem = {0};
+	u64 page = sysconf(_SC_PAGESIZE);
+	unsigned int fds = open_fds();
+	struct stat st;
+	u8 *other;
+
+	CHECK_EQ(add(&mem, 2 * MiB + page, 4 * MiB), 0);
+	CHECK_EQ(fstat(mem.banks[0].fd, &st), 0);
+	CHECK_EQ(st.st_size, 4 * MiB);
+	CHECK_EQ(fcntl(mem.banks[0].fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
+
+	other = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, mem.banks[0].fd, 0);
+	if (!CHECK(other != MAP_FAILED))
+		return;
+	other[5] = 0x5a;
+	CHECK_EQ(mem.banks[0].hva[5], 0x5a);
+	mem.banks[0].hva[6] = 0xa5;
+	CHECK_EQ(other[6], 0xa5);
+	munmap(other, page);
+
+	/* The other side cannot cut the file short: touching the end would be a SIGBUS. */
+	CHECK_EQ(ftruncate(mem.banks[0].fd, page), -1);
+	CHECK_EQ(ftruncate(mem.banks[0].fd, 8 * MiB), -1);
+
+	/* Huge pages need the same offset in host and guest. */
+	CHECK_EQ((uintptr_t)mem.banks[0].hva % (2 * MiB), page);
+
+	other = mem.banks[0].hva;
+	guest_mem_destroy(&mem);
+	CHECK_EQ(open_fds(), fds);
+	CHECK(msync(other, page, MS_ASYNC) < 0 && errno == ENOMEM);
+}
+
+/* Sparse: only what is touched takes memory of the host. */
+TEST(large_banks_cost_nothing)
+{
+	struct guest_mem mem = {0};
+	struct stat st;
+
+	CHECK_EQ(add(&mem, 0, 512 * MiB), 0);
+	CHECK_EQ(fstat(mem.banks[0].fd, &st), 0);
+	CHECK_EQ(st.st_blocks, 0);
+	mem.banks[0].hva[256 * MiB] = 1;
+	CHECK_EQ(fstat(mem.banks[0].fd, &st), 0);
+	CHECK(st.st_blocks * 512ULL <= 2 * MiB);
+	guest_mem_destroy(&mem);
+}
