@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2034
+# The lab's settings for riscv64: sourced by lab.
+
+debian_arch=riscv64
+elf_machine=243
+
+# What to fetch. The last of default_kernels is L1's kernel and lab-guest's default.
+suites=(trixie)
+default_kernels=(6.12)
+optional_kernels=()
+
+kernel_packages() # NAME -> a pattern of package names, of which the newest is taken
+{
+	case $1 in
+	6.12) echo '^linux-image-6\.12\.[0-9.]+\+deb13[0-9.]*-riscv64$' ;;
+	esac
+}
+
+# L1
+qemu=qemu-system-riscv64
+qemu_package=qemu-system-riscv
+qemu_firmware=opensbi
+qemu_machine=(-machine virt,aia=aplic-imsic -cpu rv64,h=true)
+l1_console=ttyS0
+l1_append=
+kvm_module=kvm
+
+# A host of this architecture whose KVM has hardware support
+host_machine=riscv64
+kvm_cpu_flags='h|hypervisor'
+
+# lab-guest
+guest_append='console=ttyS0 panic=-1'

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2034
+# The lab's settings for x86: sourced by lab.
+
+debian_arch=amd64
+elf_machine=62
+
+# What to fetch. The last of default_kernels is L1's kernel and lab-guest's default.
+suites=(bookworm bookworm-backports trixie-backports)
+default_kernels=(6.1 6.12 7)
+optional_kernels=(7-full)
+
+kernel_packages() # NAME -> a pattern of package names, of which the newest is taken
+{
+	case $1 in
+	6.1) echo '^linux-image-6\.1\.0-[0-9]+-cloud-amd64$' ;;
+	6.12) echo '^linux-image-6\.12\.[0-9.]+\+deb12[0-9.]*-cloud-amd64$' ;;
+	7) echo '^linux-binary-7\.[0-9.]+\+deb13[0-9.]*-cloud-amd64$' ;;
+	7-full) echo '^linux-binary-7\.[0-9.]+\+deb13[0-9.]*-amd64$' ;;
+	esac
+}
+
+# L1. Five levels of paging would cost time.
+qemu=qemu-system-x86_64
+qemu_package=qemu-system-x86
+qemu_firmware=seabios
+qemu_machine=(-machine q35 -cpu "max,la57=off")
+l1_console=ttyS0
+l1_append='no_timer_check tsc=reliable'
+kvm_module=kvm-amd
+
+# A host of this architecture whose KVM has hardware support
+host_machine=x86_64
+kvm_cpu_flags='vmx|svm'
+
+# lab-guest
+guest_append='console=ttyS0 panic=-1 no_timer_check tsc=reliable'
