@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Runs in a stock guest. Says what is wrong, one line each, and ends with status 1 then.
+#
+#   GROUPS   the PCI functions that are in an IOMMU group, each in one of its own
+#   TYPE     of these groups
+#   CPUS     how many are online
+#   SUM      sha256 of the first disk
+#
+# Writes a new pattern over the second disk and prints its sha256 as "written SUM".
+status=0
+
+# Disks get their names in the order in which they are probed, and those behind an IOMMU wait
+# for its driver.
+disk() # PCI-DEVICE
+{
+	basename "/sys/bus/pci/devices/0000:00:$1.0"/virtio*/block/*
+}
+first=$(disk 02) second=$(disk 03)
+
+wrong()
+{
+	echo "wrong: $*"
+	status=1
+}
+
+groups=
+for group in /sys/kernel/iommu_groups/*; do
+	[ -e "$group" ] || continue
+	members=$(ls "$group/devices" | tr '\n' ' ')
+	groups="$groups$members"
+	[ "$(cat "$group/type")" = "$TYPE" ] || wrong "${group##*/} is of type $(cat "$group/type")"
+	[ "$(echo $members | wc -w)" = 1 ] || wrong "${group##*/} has members $members"
+done
+[ "$(echo $groups | tr ' ' '\n' | sort | tr '\n' ' ')" = "${GROUPS:+$GROUPS }" ] ||
+	[ -z "$groups$GROUPS" ] || wrong "groups hold '$groups', not '$GROUPS'"
+
+[ "$(grep -c ^processor /proc/cpuinfo)" = "$CPUS" ] || wrong "$(nproc) CPUs, not $CPUS"
+
+sum=$(dd if="/dev/$first" bs=64k iflag=direct 2>/dev/null | sha256sum)
+[ "${sum%% *}" = "$SUM" ] || wrong "direct reads of the first disk give $sum"
+sum=$(sha256sum <"/dev/$first")
+[ "${sum%% *}" = "$SUM" ] || wrong "cached reads of the first disk give $sum"
+
+size=$(cat "/sys/block/$second/size")
+dd if=/dev/urandom of=/tmp/pattern bs=512 count="$size" 2>/dev/null
+# Half of it in small direct writes, all in flight through the IOMMU one by one, the rest cached.
+dd if=/tmp/pattern of="/dev/$second" bs=4k count=$((size / 16)) oflag=direct 2>/dev/null ||
+	wrong 'direct write'
+dd if=/tmp/pattern of="/dev/$second" bs=4k seek=$((size / 16)) skip=$((size / 16)) conv=fsync \
+	2>/dev/null || wrong 'cached write'
+echo "written $(sha256sum </tmp/pattern)"
+sync
+
+# Everything from warnings up, but what speaks of the CPU that the host has.
+dmesg -r | grep '^<[0-4]>' | grep -v -f /work/expected-dmesg >/tmp/warnings
+[ ! -s /tmp/warnings ] || wrong "warnings:
+$(cat /tmp/warnings)"
+exit $status
