@@ -7,18 +7,14 @@
  */
 #include <endian.h>
 #include <errno.h>
-#include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "util/log.h"
 #include "virtio/blk.h"
+#include "virtio/worker.h"
 
 #define QUEUE_SIZE 256
 /* A chain has the header and the status besides the data. */
@@ -44,18 +40,7 @@
 struct blk_queue {
 	struct virtio_blk *blk;
 	struct virtq *vq;
-	pthread_t thread;
-
-	/* Ends the service of the queue; @stop_fd wakes the thread to see it. */
-	atomic_bool stop;
-	int stop_fd;
-
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	/* Guarded by lock. */
-	bool running; /* wanted: the queue is served */
-	bool parked; /* the thread does not touch the queue */
-	bool quit;
+	struct virtio_worker worker;
 
 	/* Of the request in work. */
 	struct virtq_chain chain;
@@ -121,7 +106,7 @@ static int do_transfer(struct blk_queue *q, bool write, u64 sector, u64 *done)
 		u64 part = min(len - *done, round);
 		int ret;
 
-		if (atomic_load(&q->stop))
+		if (atomic_load(&q->worker.stop))
 			return -ECANCELED;
 		ret = transfer_round(q, write, start + *done, part,
 				     sector * DISK_SECTOR_SIZE + *done);
@@ -202,7 +187,7 @@ static int do_ranges(struct blk_queue *q, bool discard)
 	for (unsigned int i = 0; i < nr && !ret; i++)
 		ret = check_range(q->blk->disk, &ranges[i], discard);
 	for (unsigned int i = 0; i < nr && !ret; i++)
-		ret = atomic_load(&q->stop) ? -ECANCELED
+		ret = atomic_load(&q->worker.stop) ? -ECANCELED
 					    : do_range(q->blk->disk, &ranges[i], discard);
 	if (!ret && !discard)
 		ret = write_done(q->blk);
@@ -286,7 +271,7 @@ static void handle_requests(struct blk_queue *q)
 	u32 used;
 
 	virtq_disable_kick(q->vq);
-	while (!atomic_load(&q->stop) && virtq_pop(q->vq, &q->chain) > 0) {
+	while (!atomic_load(&q->worker.stop) && virtq_pop(q->vq, &q->chain) > 0) {
 		u64 now;
 
 		if (handle_request(q, &used) || virtq_push(q->vq, q->chain.head, used))
@@ -300,73 +285,27 @@ static void handle_requests(struct blk_queue *q)
 	virtq_publish(q->vq);
 }
 
-/* Serves the queue until it is to stop. */
-static void serve(struct blk_queue *q)
+static void serve(struct virtio_worker *worker)
 {
-	struct pollfd fds[] = {
-		{.fd = q->vq->kick_fd, .events = POLLIN},
-		{.fd = q->stop_fd, .events = POLLIN},
-	};
-	eventfd_t count;
+	struct blk_queue *q = container_of(worker, struct blk_queue, worker);
 
 	/* There may be requests from before the start, with or without a kick. */
-	while (!atomic_load(&q->stop)) {
+	while (!atomic_load(&worker->stop)) {
 		handle_requests(q);
-		if (virtq_enable_kick(q->vq))
-			continue;
-		/* Interrupted or not, the loop looks at everything again. */
-		poll(fds, ARRAY_SIZE(fds), -1);
-		if (fds[0].revents)
-			eventfd_read(q->vq->kick_fd, &count);
+		if (!virtq_enable_kick(q->vq))
+			virtio_worker_wait(worker, NULL, 0);
 	}
-}
-
-static void *queue_thread(void *opaque)
-{
-	struct blk_queue *q = opaque;
-
-	pthread_mutex_lock(&q->lock);
-	for (;;) {
-		q->parked = true;
-		pthread_cond_broadcast(&q->changed);
-		while (!q->running && !q->quit)
-			pthread_cond_wait(&q->changed, &q->lock);
-		if (q->quit)
-			break;
-		q->parked = false;
-		pthread_mutex_unlock(&q->lock);
-		serve(q);
-		pthread_mutex_lock(&q->lock);
-	}
-	pthread_mutex_unlock(&q->lock);
-	return NULL;
 }
 
 static int blk_queue_start(struct virtio_device *vdev, unsigned int index)
 {
-	struct blk_queue *q = &to_blk(vdev)->queues[index];
-
-	pthread_mutex_lock(&q->lock);
-	atomic_store(&q->stop, false);
-	q->running = true;
-	pthread_cond_broadcast(&q->changed);
-	pthread_mutex_unlock(&q->lock);
+	virtio_worker_start(&to_blk(vdev)->queues[index].worker);
 	return 0;
 }
 
 static void blk_queue_stop(struct virtio_device *vdev, unsigned int index)
 {
-	struct blk_queue *q = &to_blk(vdev)->queues[index];
-	eventfd_t count;
-
-	atomic_store(&q->stop, true);
-	eventfd_write(q->stop_fd, 1);
-	pthread_mutex_lock(&q->lock);
-	q->running = false;
-	while (!q->parked)
-		pthread_cond_wait(&q->changed, &q->lock);
-	pthread_mutex_unlock(&q->lock);
-	eventfd_read(q->stop_fd, &count);
+	virtio_worker_stop(&to_blk(vdev)->queues[index].worker);
 }
 
 static void blk_config_read(struct virtio_device *vdev, u32 off, void *buf, u32 len)
@@ -464,53 +403,19 @@ static void fill_config(struct virtio_blk_config *config, const struct disk *dis
 static int queue_create(struct blk_queue *q, struct virtio_blk *blk, unsigned int disk_index,
 			unsigned int index)
 {
-	sigset_t all, old;
 	char name[16];
-	int ret;
 
 	q->blk = blk;
 	q->vq = &blk->vdev.vqs[index];
-	q->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (q->stop_fd < 0)
-		return -errno;
-	pthread_mutex_init(&q->lock, NULL);
-	pthread_cond_init(&q->changed, NULL);
-
-	/* Signals are for other threads. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	ret = pthread_create(&q->thread, NULL, queue_thread, q);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (ret) {
-		pthread_cond_destroy(&q->changed);
-		pthread_mutex_destroy(&q->lock);
-		close(q->stop_fd);
-		return -ret;
-	}
 	/* As long as a thread's name may be: of these numbers nothing is ever cut. */
 	snprintf(name, sizeof(name), "blk%hhu-q%hhu", (u8)disk_index, (u8)index);
-	pthread_setname_np(q->thread, name);
-	return 0;
-}
-
-static void queue_destroy(struct blk_queue *q)
-{
-	atomic_store(&q->stop, true);
-	eventfd_write(q->stop_fd, 1);
-	pthread_mutex_lock(&q->lock);
-	q->quit = true;
-	pthread_cond_broadcast(&q->changed);
-	pthread_mutex_unlock(&q->lock);
-	pthread_join(q->thread, NULL);
-	pthread_cond_destroy(&q->changed);
-	pthread_mutex_destroy(&q->lock);
-	close(q->stop_fd);
+	return virtio_worker_init(&q->worker, q->vq, serve, name);
 }
 
 static void stop_threads(struct virtio_blk *blk)
 {
 	while (blk->nr_queues)
-		queue_destroy(&blk->queues[--blk->nr_queues]);
+		virtio_worker_destroy(&blk->queues[--blk->nr_queues].worker);
 }
 
 int virtio_blk_create(struct virtio_blk **out, const struct blk_config *config, struct disk *disk,
@@ -550,7 +455,7 @@ err_queues:
 err_free:
 	free(blk);
 err:
-	pr_err("disk %s: cannot make its device: %s", config->path, strerror(-ret));
+	pr_err("disk %s: cannot make its device: %s", config->disk.path, strerror(-ret));
 	return ret;
 }
 
