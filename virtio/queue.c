@@ -15,6 +15,14 @@
 /* Descriptors of an indirect table that are fetched at a time. */
 #define INDIRECT_BATCH 32
 
+/* Only one thread at a time writes it. */
+static void count(_Atomic u64 *counter)
+{
+	u64 n = atomic_load_explicit(counter, memory_order_relaxed);
+
+	atomic_store_explicit(counter, n + 1, memory_order_relaxed);
+}
+
 static u64 avail_idx_addr(const struct virtq *vq)
 {
 	return vq->avail + 2;
@@ -212,6 +220,7 @@ int virtq_pop(struct virtq *vq, struct virtq_chain *chain)
 	if (ret)
 		return ret;
 	vq->last_avail++;
+	count(&vq->nr_requests);
 	return 1;
 }
 
@@ -262,8 +271,10 @@ void virtq_publish(struct virtq *vq)
 		return;
 	}
 	vq->published = vq->used_idx;
-	if (wants_interrupt(vq))
+	if (wants_interrupt(vq)) {
+		count(&vq->nr_interrupts);
 		vq->vdev->transport->interrupt(vq->vdev, vq);
+	}
 }
 
 bool virtq_enable_kick(struct virtq *vq)

@@ -15,6 +15,7 @@
 #define VIRTIO_MAX_QUEUES 64
 #define VIRTIO_NO_VECTOR  0xffff
 
+struct report;
 struct virtio_device;
 
 struct virtio_ops {
@@ -46,6 +47,12 @@ struct virtio_ops {
 
 	/* After every queue is stopped. May be NULL. */
 	void (*reset)(struct virtio_device *vdev);
+
+	/*
+	 * Adds the device's own counters to an open object of @r. From any thread, with
+	 * vdev->lock. May be NULL.
+	 */
+	void (*stat)(struct virtio_device *vdev, struct report *r);
 };
 
 struct virtio_transport_ops {

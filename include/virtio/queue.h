@@ -58,6 +58,10 @@ struct virtq {
 	bool broken;
 	bool event_idx, indirect;
 
+	/* Counters, written by whoever serves the queue, read by anybody. */
+	_Atomic u64 nr_requests; /* chains that the driver gave us */
+	_Atomic u64 nr_interrupts; /* that it asked for */
+
 	int kick_fd; /* eventfd of a threaded queue, or -1 */
 	struct dma_chan dma;
 };
