@@ -203,6 +203,14 @@ void builtin_run_usage(void)
 	       "The exit status is 0 when the guest powers off or reboots.\n");
 }
 
+static int check_iommu(const struct machine_config *m, const struct virtio_options *device)
+{
+	if (device->iommu != VIRTIO_CHOICE_ON || m->has_iommu)
+		return 0;
+	pr_err("%s: iommu=on needs --iommu=virtio", device->what);
+	return -EINVAL;
+}
+
 /* What options allow one by one, but not together. */
 static int check(const struct machine_config *m)
 {
@@ -211,10 +219,8 @@ static int check(const struct machine_config *m)
 		return -EINVAL;
 	}
 	for (unsigned int i = 0; i < m->nr_disks; i++) {
-		if (m->disks[i].iommu == BLK_IOMMU_ON && !m->has_iommu) {
-			pr_err("--disk %s: iommu=on needs --iommu=virtio", m->disks[i].path);
+		if (check_iommu(m, &m->disks[i].options))
 			return -EINVAL;
-		}
 	}
 	return 0;
 }

@@ -11,12 +11,6 @@
 #include "machine.h"
 #include "util/log.h"
 
-#define CLASS_IOMMU   0x080600
-#define CLASS_STORAGE 0x018000
-
-/* Slot 0 is the host bridge. */
-#define FIRST_SLOT 1
-
 /* Devices use a few file descriptors for each queue: take what the host allows. */
 static void raise_fd_limit(void)
 {
@@ -95,85 +89,6 @@ static int take_signals(struct machine *m)
 	return loop_add(&m->loop, &m->signal_source);
 }
 
-static int init_iommu(struct machine *m)
-{
-	int ret = iommu_init(&m->iommu, &m->config->iommu);
-
-	if (!ret)
-		ret = virtio_iommu_init(&m->viommu, &m->iommu, &m->vm.mem, &m->vm.stopping);
-	if (!ret)
-		ret = virtio_pci_init(&m->viommu_pci, &m->viommu.vdev, &m->pci, FIRST_SLOT,
-				      CLASS_IOMMU, NULL);
-	if (ret)
-		pr_err("cannot make the virtio-iommu: %s", strerror(-ret));
-	return ret;
-}
-
-static int add_disk(struct machine *m, const struct blk_config *config)
-{
-	struct machine_disk *d = &m->disks[m->nr_disks];
-	unsigned int slot = FIRST_SLOT + 1 + m->nr_disks;
-	struct iommu_endpoint *ep = NULL;
-	int ret;
-
-	ret = disk_open(&d->disk, config);
-	if (ret)
-		return ret;
-	d->behind_iommu = m->config->has_iommu && config->iommu != BLK_IOMMU_OFF;
-	if (d->behind_iommu) {
-		ep = &d->ep;
-		/* An endpoint's ID is its bus, device and function. */
-		ret = iommu_add_endpoint(&m->iommu, ep, slot << 3);
-		if (ret) {
-			pr_err("cannot put the disk %s behind the virtio-iommu: %s", config->path,
-			       strerror(-ret));
-			goto err_disk;
-		}
-	}
-	ret = virtio_blk_create(&d->blk, config, d->disk, &m->vm.mem, ep);
-	if (ret)
-		goto err_disk;
-	ret = virtio_pci_init(&d->pci, &d->blk->vdev, &m->pci, slot, CLASS_STORAGE, ep);
-	if (ret) {
-		pr_err("cannot put the disk %s on the PCI bus: %s", config->path, strerror(-ret));
-		virtio_blk_destroy(d->blk);
-		return ret;
-	}
-	m->nr_disks++;
-	return 0;
-
-err_disk:
-	disk_close(d->disk);
-	return ret;
-}
-
-/* Stops what a device does before what it uses goes away. */
-static void stop_device(struct virtio_device *vdev)
-{
-	pthread_mutex_lock(&vdev->lock);
-	virtio_set_status(vdev, 0);
-	pthread_mutex_unlock(&vdev->lock);
-}
-
-static void destroy_devices(struct machine *m, bool has_iommu)
-{
-	for (unsigned int i = 0; i < m->nr_disks; i++)
-		stop_device(&m->disks[i].blk->vdev);
-	if (has_iommu)
-		stop_device(&m->viommu.vdev);
-	while (m->nr_disks) {
-		struct machine_disk *d = &m->disks[--m->nr_disks];
-
-		virtio_pci_destroy(&d->pci);
-		virtio_blk_destroy(d->blk);
-	}
-	if (has_iommu) {
-		virtio_pci_destroy(&m->viommu_pci);
-		virtio_iommu_destroy(&m->viommu);
-		iommu_destroy(&m->iommu);
-	}
-}
-
 static int init_machine(struct machine *m)
 {
 	int ret = arch_init_memory(m);
@@ -222,7 +137,6 @@ static int run(struct machine *m)
 int machine_run(const struct machine_config *config)
 {
 	struct machine *m = calloc(1, sizeof(*m));
-	bool has_iommu = false;
 	int status = 1;
 
 	if (!m) {
@@ -240,19 +154,10 @@ int machine_run(const struct machine_config *config)
 		goto out_free;
 	if (init_machine(m))
 		goto out_vm;
-	if (config->has_iommu) {
-		if (init_iommu(m))
-			goto out_vm;
-		has_iommu = true;
-	}
-	for (unsigned int i = 0; i < config->nr_disks; i++) {
-		if (add_disk(m, &config->disks[i]))
-			goto out_devices;
-	}
-	status = run(m);
+	if (!machine_add_devices(m))
+		status = run(m);
+	machine_destroy_devices(m);
 
-out_devices:
-	destroy_devices(m, has_iommu);
 out_vm:
 	arch_destroy(m);
 	terminal_destroy(&m->term);

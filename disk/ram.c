@@ -10,7 +10,7 @@
 #include "util/log.h"
 #include "util/parse.h"
 
-int ram_open(struct disk **out, const struct blk_config *config)
+int ram_open(struct disk **out, const struct disk_config *config)
 {
 	const char *text = config->path + strlen(RAM_DISK_PREFIX);
 	u64 size;

@@ -634,7 +634,7 @@ static int lock_file(const struct raw_disk *raw)
 	return 0;
 }
 
-int raw_open(struct disk **out, const struct blk_config *config)
+int raw_open(struct disk **out, const struct disk_config *config)
 {
 	const char *path = config->path;
 	int flags = O_CLOEXEC | (config->read_only ? O_RDONLY : O_RDWR);

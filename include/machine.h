@@ -16,7 +16,8 @@
 #include "vm/terminal.h"
 #include "vm/vm.h"
 
-#define MACHINE_MAX_DISKS 28
+#define MACHINE_MAX_DISKS   28
+#define MACHINE_MAX_DEVICES 31
 
 struct machine_config {
 	const char *kernel; /* NULL: the embedded guest */
@@ -31,11 +32,28 @@ struct machine_config {
 	bool test_exit; /* the port by which a guest ends the program with a status */
 };
 
-struct machine_disk {
-	struct disk *disk;
-	struct virtio_blk *blk;
+struct machine;
+
+/* A kind of virtio device, for machine_add_devices(). */
+struct device_type {
+	const char *name; /* "disk": for messages */
+	u32 pci_class; /* 24 bits */
+	/*
+	 * Makes the device of @config, whose DMA is that of @ep (NULL: untranslated).
+	 * Prints the reason on failure; -errno.
+	 */
+	int (*create)(struct machine *m, const void *config, struct iommu_endpoint *ep,
+		      struct virtio_device **vdev);
+	/* Once it is stopped and no transport uses it. */
+	void (*destroy)(struct virtio_device *vdev);
+};
+
+/* A virtio device and its place in the machine. */
+struct machine_device {
+	const struct device_type *type;
+	struct virtio_device *vdev;
 	struct virtio_pci pci;
-	struct iommu_endpoint ep;
+	struct iommu_endpoint ep; /* if behind_iommu */
 	bool behind_iommu;
 };
 
@@ -47,16 +65,26 @@ struct machine {
 	struct loop_source signal_source;
 	struct terminal term;
 	struct pci_bus pci;
+	bool has_iommu; /* iommu is set up */
 	struct iommu iommu;
 	struct virtio_iommu viommu;
-	struct virtio_pci viommu_pci;
-	struct machine_disk disks[MACHINE_MAX_DISKS];
-	unsigned int nr_disks; /* as many of them are set up */
+	struct machine_device *viommu_device; /* NULL: there is none */
+	struct machine_device *devices[MACHINE_MAX_DEVICES];
+	unsigned int nr_devices;
 	struct arch_board *board; /* what the architecture keeps */
 };
 
 /* Builds the machine, runs the guest to its end; the exit status of the program. */
 int machine_run(const struct machine_config *config);
+
+/*
+ * All devices of the configuration, the virtio-iommu first. Prints the reason on failure;
+ * what was made before that is for machine_destroy_devices().
+ */
+int machine_add_devices(struct machine *m);
+
+/* When no vCPU runs any more: stops all devices, then frees them. */
+void machine_destroy_devices(struct machine *m);
 
 /*
  * What an architecture supplies, in the order of the calls. Each prints the reason

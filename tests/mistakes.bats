@@ -511,12 +511,12 @@ on_host() # NAME=VALUE...
 
 @test "mistakes: a disk without a name" {
 	run_lkvm -d ,ro
-	expect_error "-d ',ro': a file name or ram:SIZE comes first"
+	expect_error "--disk ',ro': a file name or ram:SIZE comes first"
 }
 
 @test "mistakes: a disk with a comma too many" {
 	run_lkvm -d disk,
-	expect_error "-d 'disk,': nothing follows the comma"
+	expect_error "--disk 'disk,': nothing follows the comma"
 }
 
 @test "mistakes: -d x,queue=2" {
@@ -536,7 +536,7 @@ on_host() # NAME=VALUE...
 
 @test "mistakes: a disk behind an IOMMU that is not there" {
 	run_lkvm -d ram:1M,iommu=on
-	expect_error '--disk ram:1M: iommu=on needs --iommu=virtio'
+	expect_error '--disk: iommu=on needs --iommu=virtio'
 }
 
 # ---- words and options ----

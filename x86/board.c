@@ -240,10 +240,10 @@ static int write_tables(struct machine *m, u64 *rsdp, size_t *used)
 	int ret;
 
 	if (m->config->has_iommu)
-		cfg.iommu_bdf = pci_bdf(&m->viommu_pci.pci);
-	for (unsigned int i = 0; i < m->nr_disks; i++) {
-		if (m->disks[i].behind_iommu)
-			endpoints[cfg.nr_endpoints++] = pci_bdf(&m->disks[i].pci.pci);
+		cfg.iommu_bdf = pci_bdf(&m->viommu_device->pci.pci);
+	for (unsigned int i = 0; i < m->nr_devices; i++) {
+		if (m->devices[i]->behind_iommu)
+			endpoints[cfg.nr_endpoints++] = pci_bdf(&m->devices[i]->pci.pci);
 	}
 	/*
 	 * Linux gives the IOMMU its place in the tree when it meets an endpoint's node,

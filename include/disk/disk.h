@@ -14,28 +14,12 @@
 /* The unit of sizes and requests, whatever the disk's block size is. */
 #define DISK_SECTOR_SIZE 512U
 
-#define BLK_MAX_QUEUES 16
-#define BLK_SERIAL_LEN 20
-
-enum blk_iommu {
-	BLK_IOMMU_DEFAULT, /* the user said nothing */
-	BLK_IOMMU_ON,
-	BLK_IOMMU_OFF,
-};
-
-/* What "-d FILE[,...]" says. */
-struct blk_config {
-	char path[PATH_MAX];
+/* What the user says of a disk, apart from the device that the guest sees. */
+struct disk_config {
+	char path[PATH_MAX]; /* a file, or ram:SIZE */
 	bool read_only;
 	bool direct; /* without the host's page cache */
-	unsigned int queues;
-	enum blk_iommu iommu;
-	char serial[BLK_SERIAL_LEN + 1];
-	unsigned int index; /* of this disk among the guest's, by the caller: names threads */
 };
-
-/* What "-d" takes, for the usage text. */
-extern const char blk_usage[];
 
 struct disk;
 
@@ -82,17 +66,11 @@ struct disk {
 };
 
 /*
- * Parses the argument of -d: FILE or ram:SIZE, then suboptions. Prints the reason on
- * failure. -EINVAL, -ENAMETOOLONG, -ENOMEM.
- */
-int blk_parse(const char *arg, struct blk_config *out);
-
-/*
  * Opens the disk that @config names and locks it against other users. On success the
  * caller owns *@out until disk_close(). Prints the reason on failure; a negative
  * errno: -EBUSY for a disk in use, and what the host's calls return.
  */
-int disk_open(struct disk **out, const struct blk_config *config);
+int disk_open(struct disk **out, const struct disk_config *config);
 
 void disk_close(struct disk *disk);
 

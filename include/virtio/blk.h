@@ -10,6 +10,28 @@
 
 #include "disk/disk.h"
 #include "virtio/device.h"
+#include "virtio/options.h"
+
+#define BLK_MAX_QUEUES 16
+#define BLK_SERIAL_LEN 20
+
+/* What "--disk FILE[,...]" says. */
+struct blk_config {
+	struct virtio_options options;
+	struct disk_config disk;
+	unsigned int queues;
+	char serial[BLK_SERIAL_LEN + 1];
+	unsigned int index; /* of this disk among the guest's, by the caller: names threads */
+};
+
+/* What --disk takes, for the usage text. */
+extern const char blk_usage[];
+
+/*
+ * Parses the argument of --disk: FILE or ram:SIZE, then suboptions. Prints the reason on
+ * failure. -EINVAL, -ENAMETOOLONG.
+ */
+int blk_parse(const char *arg, struct blk_config *out);
 
 struct blk_queue;
 

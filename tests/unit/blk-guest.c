@@ -223,7 +223,7 @@ void driver_init(u64 without, bool ok)
 void blk_guest_start(const struct blk_guest_options *opts)
 {
 	struct blk_config config = {
-		.path = "test",
+		.disk.path = "test",
 		.queues = max(opts->queues, 1U),
 		.serial = "SERIAL-0123456789-AB",
 		.index = 7,

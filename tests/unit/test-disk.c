@@ -21,6 +21,7 @@
 #include "capture.h"
 #include "disk/disk.h"
 #include "unit.h"
+#include "virtio/blk.h"
 
 #define DISK_SIZE    (256 * KiB)
 #define DISK_SECTORS (DISK_SIZE / DISK_SECTOR_SIZE)
@@ -150,7 +151,7 @@ static int open_arg(struct disk **disk, const char *path, const char *opts)
 	snprintf(arg, sizeof(arg), "%s%s", path, opts);
 	if (!CHECK_EQ(blk_parse(arg, &config), 0))
 		return -EINVAL;
-	return disk_open(disk, &config);
+	return disk_open(disk, &config.disk);
 }
 
 TEST(parse_good)
@@ -158,24 +159,24 @@ TEST(parse_good)
 	struct blk_config c;
 
 	CHECK_EQ(blk_parse("disk.img", &c), 0);
-	CHECK_STR_EQ(c.path, "disk.img");
-	CHECK(!c.read_only && !c.direct);
+	CHECK_STR_EQ(c.disk.path, "disk.img");
+	CHECK(!c.disk.read_only && !c.disk.direct);
 	CHECK_EQ(c.queues, 1);
-	CHECK_EQ(c.iommu, BLK_IOMMU_DEFAULT);
+	CHECK_EQ(c.options.iommu, VIRTIO_CHOICE_DEFAULT);
 	CHECK_STR_EQ(c.serial, "");
 
 	CHECK_EQ(blk_parse("/a=b/c d,ro,direct,queues=16,iommu=off,serial=12345678901234567890",
 			   &c),
 		 0);
-	CHECK_STR_EQ(c.path, "/a=b/c d");
-	CHECK(c.read_only && c.direct);
+	CHECK_STR_EQ(c.disk.path, "/a=b/c d");
+	CHECK(c.disk.read_only && c.disk.direct);
 	CHECK_EQ(c.queues, 16);
-	CHECK_EQ(c.iommu, BLK_IOMMU_OFF);
+	CHECK_EQ(c.options.iommu, VIRTIO_CHOICE_OFF);
 	CHECK_STR_EQ(c.serial, "12345678901234567890");
 
 	CHECK_EQ(blk_parse("x,ro=off,direct=off,iommu=on,serial=A b", &c), 0);
-	CHECK(!c.read_only && !c.direct);
-	CHECK_EQ(c.iommu, BLK_IOMMU_ON);
+	CHECK(!c.disk.read_only && !c.disk.direct);
+	CHECK_EQ(c.options.iommu, VIRTIO_CHOICE_ON);
 	CHECK_STR_EQ(c.serial, "A b");
 }
 
@@ -192,7 +193,7 @@ TEST(parse_bad)
 		{"f,ro,", "comma"},
 		{"f,dirct", "did you mean 'direct'"},
 		{"f,queue=2", "did you mean 'queues'"},
-		{"f,readonly", "known are: ro, direct, queues, iommu, serial"},
+		{"f,readonly", "known are: ro, direct, queues, serial, iommu"},
 		{"f,queues", "from 1 to 16"},
 		{"f,queues=0", "from 1 to 16"},
 		{"f,queues=17", "queues=17"},

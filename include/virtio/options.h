@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the command line can say of any virtio device, whatever it is. */
+#ifndef LKVM_VIRTIO_OPTIONS_H
+#define LKVM_VIRTIO_OPTIONS_H
+
+#include "util/types.h"
+
+enum virtio_choice {
+	VIRTIO_CHOICE_DEFAULT, /* the user said nothing */
+	VIRTIO_CHOICE_ON,
+	VIRTIO_CHOICE_OFF,
+};
+
+/*
+ * The first member of the configuration of each device, so that the functions of
+ * VIRTIO_SUBOPTS can be in the device's table of suboptions.
+ */
+struct virtio_options {
+	const char *what; /* the option, "--disk": opens messages */
+	enum virtio_choice iommu; /* behind the virtio-iommu */
+};
+
+int virtio_parse_iommu(void *opaque, const char *value);
+
+#define VIRTIO_SUBOPTS {"iommu", virtio_parse_iommu, false}
+
+/* The same for the usage text of a device. */
+#define VIRTIO_SUBOPTS_USAGE "  iommu=on|off     behind the virtio-iommu (on if there is one)"
+
+/*
+ * For suboptions that are flags: "name", "name=on" or "name=off". Prints the reason;
+ * -EINVAL.
+ */
+int virtio_parse_flag(const struct virtio_options *options, const char *name, const char *value,
+		      bool *out);
+
+/* For suboptions that are numbers from @lo to @hi. Prints the reason; -EINVAL. */
+int virtio_parse_number(const struct virtio_options *options, const char *name, const char *value,
+			u64 lo, u64 hi, u64 *out);
+
+#endif /* LKVM_VIRTIO_OPTIONS_H */

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+
+#include "util/log.h"
+#include "util/parse.h"
+#include "virtio/options.h"
+
+int virtio_parse_iommu(void *opaque, const char *value)
+{
+	struct virtio_options *options = opaque;
+	bool on;
+
+	if (parse_bool(value, &on)) {
+		pr_err("%s: iommu=%s: expected on or off", options->what, value ? value : "");
+		return -EINVAL;
+	}
+	options->iommu = on ? VIRTIO_CHOICE_ON : VIRTIO_CHOICE_OFF;
+	return 0;
+}
+
+int virtio_parse_flag(const struct virtio_options *options, const char *name, const char *value,
+		      bool *out)
+{
+	if (!value) {
+		*out = true;
+		return 0;
+	}
+	if (parse_bool(value, out)) {
+		pr_err("%s: %s=%s: expected on or off, or '%s' alone", options->what, name, value,
+		       name);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int virtio_parse_number(const struct virtio_options *options, const char *name, const char *value,
+			u64 lo, u64 hi, u64 *out)
+{
+	if (!value || parse_u64(value, out) || *out < lo || *out > hi) {
+		pr_err("%s: %s=%s: expected a number from %llu to %llu", options->what, name,
+		       value ? value : "", (unsigned long long)lo, (unsigned long long)hi);
+		return -EINVAL;
+	}
+	return 0;
+}
