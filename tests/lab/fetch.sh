@@ -5,6 +5,7 @@
 # The cache holds, for each ARCH:
 #   ARCH/busybox                 the static busybox of that architecture
 #   ARCH/KERNEL/vmlinuz          a stock kernel
+#   ARCH/KERNEL/vmlinux          the ELF image in it (x86, from 6.12 on)
 #   ARCH/KERNEL/version          what uname -r says in it
 #   ARCH/KERNEL/config           what it was built with
 #   ARCH/KERNEL/root/            an initramfs for guests: busybox and modules
@@ -182,6 +183,9 @@ make_kernel() # NAME PACKAGE
 	cp "$tree/boot/config-$version" "$new/config" 2>/dev/null ||
 		cp "$modules_dir/config" "$new/config" || die "no config in the package $2"
 	echo "$version" >"$new/version"
+	if [ "$(type -t extract_elf)" ]; then
+		extract_elf "$new/vmlinuz" "$new/vmlinux" || die "cannot unpack the kernel in $2"
+	fi
 
 	make_root "$new/root"
 	copy_modules "$modules_dir" "$new/root" "${guest_modules[@]}"
@@ -200,7 +204,7 @@ make_kernel() # NAME PACKAGE
 # the rest of this file.
 recipe() # NAME
 {
-	echo "1 $(kernel_packages "$1") ${guest_modules[*]} / ${l1_modules[*]}"
+	echo "2 $(kernel_packages "$1") ${guest_modules[*]} / ${l1_modules[*]}"
 }
 
 fetch() # [KERNEL...]
@@ -212,6 +216,7 @@ fetch() # [KERNEL...]
 	need apt-get apt
 	need dpkg dpkg
 	need xz xz-utils
+	need zstd zstd
 	need cpio cpio
 	[ -e $keyring ] || die "no $keyring: install the package debian-archive-keyring"
 	[ $# -gt 0 ] || set -- "${default_kernels[@]}"

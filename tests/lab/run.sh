@@ -66,7 +66,7 @@ write_env() # GUESTS-FOLDER GUEST-INIT BUSYBOX
 	set_env LAB_GUESTS "$1"
 	set_env LAB_GUEST_INIT "$2"
 	set_env LAB_BUSYBOX "$3"
-	set_env LAB_KERNEL "${default_kernels[-1]}"
+	set_env LAB_KERNEL "${guests[0]}"
 	set_env LAB_APPEND "$guest_append"
 	for pair in "${env[@]}"; do
 		set_env "${pair%%=*}" "${pair#*=}"
@@ -75,19 +75,20 @@ write_env() # GUESTS-FOLDER GUEST-INIT BUSYBOX
 
 make_l1_initrd() # LKVM SCRIPT [FILE...]: as $tmp/initrd
 {
-	local stage=$tmp/stage file name
+	local stage=$tmp/stage file name image=$cache/$kernel/vmlinux
 
+	[ -e "$image" ] || image=$cache/$kernel/vmlinuz
 	mkdir -p "$stage"/{bin,lab/guests,work}
 	ln -s "$lab_dir/l1-init" "$stage/init"
 	ln -s "$lab_dir/guest-init" "$stage/lab/guest-init"
 	ln -s "$lab_dir/lab-guest" "$1" "$stage/bin/"
 	[ "${1##*/}" = lkvm ] || mv "$stage/bin/${1##*/}" "$stage/bin/lkvm"
 	add_libraries "$1" "$stage"
-	for file in "$cache"/*/vmlinuz; do
-		name=${file%/vmlinuz}
-		name=${name##*/}
-		mkdir "$stage/lab/guests/$name"
-		ln -s "$file" "${file%/*}/initrd" "$stage/lab/guests/$name/"
+	for name in "${guests[@]}"; do
+		mkdir -p "$stage/lab/guests/$name"
+		for file in "$cache/$name"/{vmlinuz,vmlinux,initrd}; do
+			[ ! -e "$file" ] || ln -sf "$file" "$stage/lab/guests/$name/"
+		done
 	done
 	ln -s "$2" "$stage/lab/script"
 	add_files "$stage/work" "${@:3}"
@@ -101,7 +102,7 @@ make_l1_initrd() # LKVM SCRIPT [FILE...]: as $tmp/initrd
 	} >"$stage/lab/settings"
 	{
 		cat "$cache/$kernel/initrd" "$cache/$kernel/l1-initrd" && make_cpio "$stage" -L
-	} >"$tmp/initrd" && cp "$cache/$kernel/vmlinuz" "$tmp/vmlinuz" ||
+	} >"$tmp/initrd" && cp "$image" "$tmp/vmlinuz" ||
 		die "cannot write L1's initramfs in $tmp"
 	# From here on the cache may change.
 	exec 9<&-
@@ -110,7 +111,8 @@ make_l1_initrd() # LKVM SCRIPT [FILE...]: as $tmp/initrd
 run_qemu() # ARGUMENT...: in the background
 {
 	# A signal to lab, even one that it cannot catch, ends QEMU too.
-	setpriv --pdeathsig TERM "${qemu_command[@]}" -accel tcg,thread=multi "${qemu_machine[@]}" \
+	setpriv --pdeathsig TERM timeout --foreground -k 10 "$limit" setpriv --pdeathsig KILL \
+		"${qemu_command[@]}" -accel tcg,thread=multi "${qemu_machine[@]}" \
 		-nodefaults -no-user-config -display none -no-reboot -smp "$cpus" -m "$memory" \
 		-kernel "$tmp/vmlinuz" -initrd "$tmp/initrd" \
 		-append "console=$l1_console panic=-1 quiet $l1_append $append" \
@@ -152,8 +154,13 @@ run_in_l1() # SCRIPT [FILE...]
 	{
 		tail -n 20 "$tmp/console" 2>/dev/null | tr -d '\r'
 		cat "$tmp/qemu.log"
-		echo "lab: L1 ended before the script did (QEMU's status $qemu_status);" \
-			"above is the end of its kernel's log"
+		if [ "$qemu_status" = 124 ]; then
+			echo "lab: the script did not end within $limit seconds; above is the end of" \
+				"L1's kernel log"
+		else
+			echo "lab: L1 ended before the script did (QEMU's status $qemu_status); above" \
+				"is the end of its kernel's log"
+		fi
 	} >&2
 	return 1
 }
@@ -197,8 +204,8 @@ stop() # may be interrupted by itself
 
 run() # OPTIONS ARCH SCRIPT [FILE...]
 {
-	local direct='' kernel='' append='' cpus=2 memory=3072 tty_size=''
-	local -a env=() qemu_args=()
+	local direct='' kernel='' append='' cpus=2 memory=3072 tty_size='' limit='' name
+	local -a env=() qemu_args=() guests=()
 
 	while [[ ${1:-} == -?* ]]; do
 		case $1 in
@@ -229,6 +236,8 @@ run() # OPTIONS ARCH SCRIPT [FILE...]
 			;;
 		--cpus) cpus=$2 ;;
 		--memory) memory=$2 ;;
+		--limit) limit=$2 ;;
+		--guest) guests+=("$2") ;;
 		*) die "no option '$1'; see lab --help" ;;
 		esac
 		shift 2
@@ -239,6 +248,8 @@ run() # OPTIONS ARCH SCRIPT [FILE...]
 	[ $# -ge 1 ] || [ "$tty_size" ] || die "run which script? '-' reads it from stdin"
 	kernel=${kernel:-${default_kernels[-1]}}
 
+	# timeout takes 0 for no limit.
+	limit=${limit:-$([ "$tty_size" ] && echo 0 || echo 900)}
 	qemu_pid='' tty_state=''
 	tmp=$(mktemp -d "${TMPDIR:-/tmp}/lab.XXXXXX") || exit 1
 	trap stop EXIT
@@ -261,8 +272,11 @@ run() # OPTIONS ARCH SCRIPT [FILE...]
 	esac
 	need cpio cpio
 	[ -e "$cache/.lock" ] && exec 9<"$cache/.lock" && flock -s 9
-	[ -e "$cache/$kernel/l1-initrd" ] ||
-		die "no kernel '$kernel' for $arch in $cache: run '$0 fetch $arch'"
+	[ ${#guests[@]} -gt 0 ] || guests=("${default_kernels[-1]}")
+	for name in "$kernel" "${guests[@]}"; do
+		[ -e "$cache/$name/l1-initrd" ] ||
+			die "no kernel '$name' for $arch in $cache: run '$0 fetch $arch'"
+	done
 	if [ "$direct" ] && host_has_kvm; then
 		run_on_host "$tmp/script" "${@:2}"
 	else

@@ -20,6 +20,25 @@ kernel_packages() # NAME -> a pattern of package names, of which the newest is t
 	esac
 }
 
+le32() # FILE OFFSET
+{
+	od -An -tu4 --endian=little -j "$2" -N 4 "$1" | tr -d ' '
+}
+
+# The ELF image in a bzImage (Linux boot protocol: setup_sects, payload_offset, payload_length), if
+# the payload is one of zstd, as Debian's are since 6.12. Behind it stands its length.
+extract_elf() # BZIMAGE ELF
+{
+	local sects start length
+
+	sects=$(od -An -tu1 -j 497 -N 1 "$1" | tr -d ' ')
+	start=$(((sects + 1) * 512 + $(le32 "$1" 584)))
+	length=$(le32 "$1" 588)
+	if [ "$(od -An -tx4 --endian=big -j $start -N 4 "$1" | tr -d ' ')" = 28b52ffd ]; then
+		tail -c +$((start + 1)) "$1" | head -c $((length - 4)) | zstd -q -dc >"$2"
+	fi
+}
+
 # L1. Five levels of paging would cost time.
 qemu=qemu-system-x86_64
 qemu_package=qemu-system-x86
