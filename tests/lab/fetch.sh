@@ -31,12 +31,12 @@ l1_modules=(
 	tun vhost_net vhost_vsock bridge
 )
 
-private_apt() # COMMAND ARG...: apt on package lists of the lab's own
+private_apt() # COMMAND ARG...: apt on package lists of the lab's own; a dead mirror ends it
 {
 	local command=$1
 
 	shift
-	LC_ALL=C "$command" -c "$work/apt.conf" "$@" </dev/null
+	LC_ALL=C timeout 1200 "$command" -c "$work/apt.conf" "$@" </dev/null
 }
 
 setup_apt()
