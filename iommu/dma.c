@@ -291,54 +291,49 @@ int dma_write(struct dma_chan *chan, u64 iova, const void *buf, u64 len)
 	return copy(chan, iova, (u8 *)(uintptr_t)buf, len, DMA_WRITE);
 }
 
-/* An aligned word never crosses a page, so it is in one piece. */
-static int word_map(struct dma_chan *chan, u64 iova, u32 size, u32 dir, void **p, dma_handle_t *h)
+/*
+ * Loads a word to @val, or stores it. As it is aligned it never crosses a page, so it is
+ * in one piece.
+ */
+static int word(struct dma_chan *chan, u64 iova, void *val, u32 size, u32 dir)
 {
 	struct iovec iov;
+	dma_handle_t h;
 	int ret;
 
 	if (!is_aligned(iova, size))
 		return -EINVAL;
-	ret = dma_map(chan, DMA_NO_PASID, iova, size, dir, &iov, 1, h);
-	*p = iov.iov_base;
-	return ret < 0 ? ret : 0;
+	ret = dma_map(chan, DMA_NO_PASID, iova, size, dir, &iov, 1, &h);
+	if (ret < 0)
+		return ret;
+	if (dir == DMA_READ && size == sizeof(u16))
+		*(u16 *)val = __atomic_load_n((u16 *)iov.iov_base, __ATOMIC_ACQUIRE);
+	else if (dir == DMA_READ)
+		*(u32 *)val = __atomic_load_n((u32 *)iov.iov_base, __ATOMIC_ACQUIRE);
+	else if (size == sizeof(u16))
+		__atomic_store_n((u16 *)iov.iov_base, *(u16 *)val, __ATOMIC_RELEASE);
+	else
+		__atomic_store_n((u32 *)iov.iov_base, *(u32 *)val, __ATOMIC_RELEASE);
+	dma_unmap(chan, h);
+	return 0;
 }
 
 int dma_load16(struct dma_chan *chan, u64 iova, u16 *val)
 {
-	dma_handle_t h;
-	void *p;
-	int ret = word_map(chan, iova, sizeof(*val), DMA_READ, &p, &h);
+	return word(chan, iova, val, sizeof(*val), DMA_READ);
+}
 
-	if (ret)
-		return ret;
-	*val = __atomic_load_n((u16 *)p, __ATOMIC_ACQUIRE);
-	dma_unmap(chan, h);
-	return 0;
+int dma_load32(struct dma_chan *chan, u64 iova, u32 *val)
+{
+	return word(chan, iova, val, sizeof(*val), DMA_READ);
 }
 
 int dma_store16(struct dma_chan *chan, u64 iova, u16 val)
 {
-	dma_handle_t h;
-	void *p;
-	int ret = word_map(chan, iova, sizeof(val), DMA_WRITE, &p, &h);
-
-	if (ret)
-		return ret;
-	__atomic_store_n((u16 *)p, val, __ATOMIC_RELEASE);
-	dma_unmap(chan, h);
-	return 0;
+	return word(chan, iova, &val, sizeof(val), DMA_WRITE);
 }
 
 int dma_store32(struct dma_chan *chan, u64 iova, u32 val)
 {
-	dma_handle_t h;
-	void *p;
-	int ret = word_map(chan, iova, sizeof(val), DMA_WRITE, &p, &h);
-
-	if (ret)
-		return ret;
-	__atomic_store_n((u32 *)p, val, __ATOMIC_RELEASE);
-	dma_unmap(chan, h);
-	return 0;
+	return word(chan, iova, &val, sizeof(val), DMA_WRITE);
 }

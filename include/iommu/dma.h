@@ -99,6 +99,7 @@ int dma_write(struct dma_chan *chan, u64 iova, const void *buf, u64 len);
  * acquire (load) or a release (store). -EFAULT; -EINVAL if not aligned.
  */
 int dma_load16(struct dma_chan *chan, u64 iova, u16 *val);
+int dma_load32(struct dma_chan *chan, u64 iova, u32 *val);
 int dma_store16(struct dma_chan *chan, u64 iova, u16 val);
 int dma_store32(struct dma_chan *chan, u64 iova, u32 val);
 
