@@ -199,8 +199,7 @@ void virtio_queue_enable(struct virtio_device *vdev, unsigned int index)
 
 	if (vq->enabled || !(atomic_load(&vdev->status) & VIRTIO_CONFIG_S_FEATURES_OK))
 		return;
-	if (!is_power_of_two(vq->size) || vq->size > vq->max_size || !is_aligned(vq->desc, 16) ||
-	    !is_aligned(vq->avail, 2) || !is_aligned(vq->used, 4)) {
+	if (!virtq_is_valid(vq)) {
 		virtio_needs_reset(vdev, "the driver enabled a queue of odd size or alignment");
 		return;
 	}

@@ -1,19 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Split virtqueues, the device's side: virtio 1.3, 2.7. */
-#include <endian.h>
+/* What virtqueues of both layouts share: virtio 1.3, 2.6. */
 #include <errno.h>
-#include <linux/virtio_ring.h>
-#include <string.h>
+#include <linux/virtio_config.h>
 
+#include "queue-internal.h"
 #include "virtio/device.h"
-#include "virtio/queue.h"
 
 /* The specification allows no chain of more bytes than this (2.7.4.2). */
 #define CHAIN_MAX_BYTES (1ULL << 32)
-
-#define DESC_SIZE sizeof(struct vring_desc)
-/* Descriptors of an indirect table that are fetched at a time. */
-#define INDIRECT_BATCH 32
 
 /* Only one thread at a time writes it. */
 static void count(_Atomic u64 *counter)
@@ -23,37 +17,13 @@ static void count(_Atomic u64 *counter)
 	atomic_store_explicit(counter, n + 1, memory_order_relaxed);
 }
 
-static u64 avail_idx_addr(const struct virtq *vq)
+static const struct virtq_layout *negotiated_layout(const struct virtq *vq)
 {
-	return vq->avail + 2;
+	return virtio_has_feature(vq->vdev, VIRTIO_F_RING_PACKED) ? &virtq_packed_layout
+								  : &virtq_split_layout;
 }
 
-static u64 avail_ring_addr(const struct virtq *vq, u16 idx)
-{
-	return vq->avail + 4 + 2 * (u64)(idx % vq->size);
-}
-
-static u64 used_event_addr(const struct virtq *vq)
-{
-	return vq->avail + 4 + 2 * (u64)vq->size;
-}
-
-static u64 used_idx_addr(const struct virtq *vq)
-{
-	return vq->used + 2;
-}
-
-static u64 used_elem_addr(const struct virtq *vq, u16 idx)
-{
-	return vq->used + 4 + 8 * (u64)(idx % vq->size);
-}
-
-static u64 avail_event_addr(const struct virtq *vq)
-{
-	return vq->used + 4 + 8 * (u64)vq->size;
-}
-
-static int broken(struct virtq *vq, const char *why)
+int virtq_break(struct virtq *vq, const char *why)
 {
 	if (!vq->broken) {
 		vq->broken = true;
@@ -62,21 +32,24 @@ static int broken(struct virtq *vq, const char *why)
 	return -EIO;
 }
 
-static int ring_unreachable(struct virtq *vq)
+int virtq_break_unreachable(struct virtq *vq)
 {
-	return broken(vq, "a ring is at an address that the device cannot reach");
+	return virtq_break(vq, "a ring is at an address that the device cannot reach");
+}
+
+bool virtq_is_valid(const struct virtq *vq)
+{
+	return vq->size && vq->size <= min(vq->max_size, VIRTQ_MAX_SIZE) &&
+	       negotiated_layout(vq)->is_valid(vq);
 }
 
 void virtq_start(struct virtq *vq)
 {
-	vq->last_avail = 0;
-	vq->used_idx = 0;
-	vq->published = 0;
-	vq->signalled = 0;
-	vq->signalled_valid = false;
 	vq->broken = false;
 	vq->event_idx = virtio_has_feature(vq->vdev, VIRTIO_RING_F_EVENT_IDX);
 	vq->indirect = virtio_has_feature(vq->vdev, VIRTIO_RING_F_INDIRECT_DESC);
+	vq->layout = negotiated_layout(vq);
+	vq->layout->start(vq);
 }
 
 void virtq_reset(struct virtq *vq)
@@ -90,218 +63,94 @@ void virtq_reset(struct virtq *vq)
 	vq->vector = VIRTIO_NO_VECTOR;
 }
 
-/* Adds one descriptor that is not a pointer to an indirect table. */
-static int add_desc(struct virtq *vq, struct virtq_chain *chain, const struct vring_desc *desc)
+int virtq_add_seg(struct virtq *vq, struct virtq_chain *chain, u64 iova, u32 len, u16 flags)
 {
-	u16 flags = le16toh(desc->flags);
-	u32 len = le32toh(desc->len);
 	unsigned int n = chain->nr_out + chain->nr_in;
 
 	if (n == VIRTQ_MAX_SEGS)
-		return broken(vq, "a descriptor chain is too long");
+		return virtq_break(vq, "a descriptor chain is too long");
 	if (flags & VRING_DESC_F_WRITE) {
 		chain->nr_in++;
 		chain->in_len += len;
 	} else {
 		if (chain->nr_in)
-			return broken(vq, "a readable descriptor follows a writable one");
+			return virtq_break(vq, "a readable descriptor follows a writable one");
 		chain->nr_out++;
 		chain->out_len += len;
 	}
 	if (chain->out_len + chain->in_len > CHAIN_MAX_BYTES)
-		return broken(vq, "a descriptor chain has more than 4 GiB");
-	chain->segs[n] = (struct virtq_seg){.iova = le64toh(desc->addr), .len = len};
+		return virtq_break(vq, "a descriptor chain has more than 4 GiB");
+	chain->segs[n] = (struct virtq_seg){.iova = iova, .len = len};
 	return 0;
 }
 
-/*
- * Follows the indirect table of @len bytes at IOVA @table. Entries are fetched in
- * batches, as drivers fill such tables in order.
- */
-static int walk_indirect(struct virtq *vq, struct virtq_chain *chain, u64 table, u32 len)
+int virtq_table_open(struct virtq *vq, struct virtq_table *table, u64 iova, u32 len)
 {
-	struct vring_desc batch[INDIRECT_BATCH];
-	u32 nr = len / DESC_SIZE;
-	u32 base = 0, have = 0, i = 0;
-
-	if (!nr || len % DESC_SIZE)
-		return broken(vq, "an indirect table has an odd size");
-	/* Each step consumes one of @nr entries, so that a loop ends. */
-	for (u32 steps = 0; steps < nr; steps++) {
-		const struct vring_desc *desc;
-		u16 flags;
-		int ret;
-
-		if (i < base || i >= base + have) {
-			base = i;
-			have = min(nr - i, (u32)INDIRECT_BATCH);
-			if (dma_read(&vq->dma, table + base * DESC_SIZE, batch, have * DESC_SIZE))
-				return broken(vq, "an indirect table cannot be reached");
-		}
-		desc = &batch[i - base];
-		flags = le16toh(desc->flags);
-		if (flags & VRING_DESC_F_INDIRECT)
-			return broken(vq, "an indirect table holds another one");
-		ret = add_desc(vq, chain, desc);
-		if (ret)
-			return ret;
-		if (!(flags & VRING_DESC_F_NEXT))
-			return 0;
-		i = le16toh(desc->next);
-		if (i >= nr)
-			return broken(vq, "a descriptor index is out of range");
-	}
-	return broken(vq, "a descriptor chain loops");
+	if (!len || len % DESC_SIZE)
+		return virtq_break(vq, "an indirect table has an odd size");
+	table->iova = iova;
+	table->nr = len / DESC_SIZE;
+	table->base = 0;
+	table->have = 0;
+	return 0;
 }
 
-static int walk_chain(struct virtq *vq, struct virtq_chain *chain)
+const void *virtq_table_entry(struct virtq *vq, struct virtq_table *table, u32 i)
 {
-	u16 i = chain->head;
-
-	for (u32 steps = 0; steps < vq->size; steps++) {
-		struct vring_desc desc;
-		u16 flags;
-		int ret;
-
-		if (dma_read(&vq->dma, vq->desc + i * DESC_SIZE, &desc, sizeof(desc)))
-			return ring_unreachable(vq);
-		flags = le16toh(desc.flags);
-		if (flags & VRING_DESC_F_INDIRECT) {
-			if (!vq->indirect || (flags & VRING_DESC_F_NEXT))
-				return broken(vq, "an indirect descriptor is not allowed here");
-			return walk_indirect(vq, chain, le64toh(desc.addr), le32toh(desc.len));
+	if (i < table->base || i >= table->base + table->have) {
+		table->base = i;
+		table->have = min(table->nr - i, (u32)VIRTQ_TABLE_BATCH);
+		if (dma_read(&vq->dma, table->iova + (u64)i * DESC_SIZE, table->batch,
+			     table->have * DESC_SIZE)) {
+			virtq_break(vq, "an indirect table cannot be reached");
+			return NULL;
 		}
-		ret = add_desc(vq, chain, &desc);
-		if (ret)
-			return ret;
-		if (!(flags & VRING_DESC_F_NEXT))
-			return 0;
-		i = le16toh(desc.next);
-		if (i >= vq->size)
-			return broken(vq, "a descriptor index is out of range");
 	}
-	return broken(vq, "a descriptor chain loops");
-}
-
-/* How many chains wait, or -EIO. */
-static int virtq_pending(struct virtq *vq)
-{
-	u16 idx;
-
-	if (vq->broken)
-		return -EIO;
-	if (dma_load16(&vq->dma, avail_idx_addr(vq), &idx))
-		return ring_unreachable(vq);
-	idx = le16toh(idx) - vq->last_avail;
-	if (idx > vq->size)
-		return broken(vq, "the available index jumped by more than the queue size");
-	return idx;
+	return table->batch[i - table->base];
 }
 
 int virtq_pop(struct virtq *vq, struct virtq_chain *chain)
 {
-	int ret = virtq_pending(vq);
-	u16 head;
+	int ret;
 
-	if (ret <= 0)
-		return ret;
-	if (dma_load16(&vq->dma, avail_ring_addr(vq, vq->last_avail), &head))
-		return ring_unreachable(vq);
-	head = le16toh(head);
-	if (head >= vq->size)
-		return broken(vq, "a descriptor index is out of range");
-
-	chain->head = head;
+	if (vq->broken)
+		return -EIO;
 	chain->nr_out = 0;
 	chain->nr_in = 0;
 	chain->out_len = 0;
 	chain->in_len = 0;
-	ret = walk_chain(vq, chain);
-	if (ret)
-		return ret;
-	vq->last_avail++;
-	count(&vq->nr_requests);
-	return 1;
+	ret = vq->layout->pop(vq, chain);
+	if (ret > 0)
+		count(&vq->nr_requests);
+	return ret;
 }
 
 int virtq_push(struct virtq *vq, u16 head, u32 len)
 {
-	u64 elem = used_elem_addr(vq, vq->used_idx);
-
-	if (vq->broken)
-		return -EIO;
-	/* Two words: an element may lie across a page border. */
-	if (dma_store32(&vq->dma, elem, htole32(head)) ||
-	    dma_store32(&vq->dma, elem + 4, htole32(len)))
-		return ring_unreachable(vq);
-	vq->used_idx++;
-	return 0;
-}
-
-/* 2.7.7: whether the driver wants to hear of the elements up to vq->published. */
-static bool wants_interrupt(struct virtq *vq)
-{
-	u16 val, old = vq->signalled, new = vq->published;
-	bool valid = vq->signalled_valid;
-
-	/* The index must be visible before we look whether anybody waits for it. */
-	atomic_thread_fence(memory_order_seq_cst);
-	if (!vq->event_idx) {
-		if (dma_load16(&vq->dma, vq->avail, &val)) {
-			ring_unreachable(vq);
-			return false;
-		}
-		return !(le16toh(val) & VRING_AVAIL_F_NO_INTERRUPT);
-	}
-	if (dma_load16(&vq->dma, used_event_addr(vq), &val)) {
-		ring_unreachable(vq);
-		return false;
-	}
-	vq->signalled = new;
-	vq->signalled_valid = true;
-	return !valid || vring_need_event(le16toh(val), new, old);
+	return vq->broken ? -EIO : vq->layout->push(vq, head, len);
 }
 
 void virtq_publish(struct virtq *vq)
 {
-	if (vq->broken || vq->published == vq->used_idx)
+	if (vq->broken || vq->layout->publish(vq) <= 0)
 		return;
-	if (dma_store16(&vq->dma, used_idx_addr(vq), htole16(vq->used_idx))) {
-		ring_unreachable(vq);
-		return;
-	}
-	vq->published = vq->used_idx;
-	if (wants_interrupt(vq)) {
-		count(&vq->nr_interrupts);
-		vq->vdev->transport->interrupt(vq->vdev, vq);
-	}
+	count(&vq->nr_interrupts);
+	vq->vdev->transport->interrupt(vq->vdev, vq);
 }
 
 bool virtq_enable_kick(struct virtq *vq)
 {
-	int ret;
-
-	if (vq->broken)
+	if (vq->broken || vq->layout->ask_kick(vq, true))
 		return false;
-	if (vq->event_idx)
-		ret = dma_store16(&vq->dma, avail_event_addr(vq), htole16(vq->last_avail));
-	else
-		ret = dma_store16(&vq->dma, vq->used, 0);
-	if (ret) {
-		ring_unreachable(vq);
-		return false;
-	}
 	/* The driver must see the request before we look for buffers once more. */
 	atomic_thread_fence(memory_order_seq_cst);
-	return virtq_pending(vq) > 0;
+	return vq->layout->pending(vq) > 0;
 }
 
 void virtq_disable_kick(struct virtq *vq)
 {
-	if (vq->broken || vq->event_idx)
-		return;
-	if (dma_store16(&vq->dma, vq->used, htole16(VRING_USED_F_NO_NOTIFY)))
-		ring_unreachable(vq);
+	if (!vq->broken)
+		vq->layout->ask_kick(vq, false);
 }
 
 /* A walk over [off, off + len) of the readable or the writable part of a chain. */

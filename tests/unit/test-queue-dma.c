@@ -252,7 +252,7 @@ TEST(each_ring_access_is_checked)
 		fake_offer(&t.q, fake_chain(&t.q, &(struct fake_seg){IOVA_BASE, 4}, 0, 1));
 		/* A used element needs both of its pages: the index is in the first. */
 		if (cases[i].call == do_publish && cases[i].page == 8)
-			t.vq->used_idx = t.vq->published = 1;
+			t.vq->split.used_idx = t.vq->split.published = 1;
 		iova_page_unmap(cases[i].page);
 		capture_begin();
 		CHECK_EQ(cases[i].call(), -EIO);
