@@ -132,7 +132,12 @@ static int opt_disk(void *opaque, const char *value)
 
 static int opt_iommu(void *opaque, const char *value)
 {
+	static const struct subopt device_subopts[] = {
+		VIRTIO_IOMMU_SUBOPTS,
+		{NULL, NULL, false},
+	};
 	struct run_options *o = opaque;
+	const struct subopt_set device = {device_subopts, &o->machine.viommu};
 	struct iommu_resv resv[IOMMU_MAX_RESV];
 	unsigned int nr = arch_iommu_resv(resv, ARRAY_SIZE(resv));
 
@@ -141,7 +146,23 @@ static int opt_iommu(void *opaque, const char *value)
 		return -EINVAL;
 	}
 	o->machine.has_iommu = true;
-	return iommu_parse(value, resv, nr, &o->machine.iommu);
+	o->machine.viommu.what = "--iommu";
+	return iommu_parse(value, resv, nr, &device, &o->machine.iommu);
+}
+
+static int opt_virtio_ring(void *opaque, const char *value)
+{
+	struct run_options *o = opaque;
+
+	if (o->machine.ring) {
+		pr_err("--virtio-ring is given twice");
+		return -EINVAL;
+	}
+	if (virtio_ring_by_name(value, &o->machine.ring)) {
+		pr_err("--virtio-ring: '%s' is neither 'split' nor 'packed'", value);
+		return -EINVAL;
+	}
+	return 0;
 }
 
 static int opt_trace(void *opaque, const char *value)
@@ -185,7 +206,10 @@ static const struct option_def options[] = {
 	{"mem", 'm', "SIZE", "memory, in MiB or with K, M, G, T (1G)", opt_mem},
 	{"cpus", 'c', "N", "vCPUs, 1 to 255 (1)", opt_cpus},
 	{"disk", 'd', "FILE[,...]", blk_usage, opt_disk},
-	{"iommu", 0, "virtio[,...]", iommu_usage, opt_iommu},
+	{"iommu", 0, "virtio[,...]", IOMMU_USAGE "\n" VIRTIO_IOMMU_SUBOPTS_USAGE, opt_iommu},
+	{"virtio-ring", 0, "LAYOUT",
+	 "layout of virtqueues that devices offer: split, or\npacked as well (split)",
+	 opt_virtio_ring},
 	{"trace", 0, "AREA", "say on stderr what happens; areas: iommu, virtio", opt_trace},
 	{"test-exit", 0, NULL,
 	 "let the guest end lkvm with the status that it writes\nto port 0xf4", opt_test_exit},

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The virtio devices of a machine: from their options to their places on a bus. */
 #include <errno.h>
+#include <linux/virtio_config.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,47 +18,6 @@ static int plug(struct machine *m, struct machine_device *d, unsigned int slot)
 
 	if (ret)
 		pr_err("cannot put a %s on the PCI bus: %s", d->type->name, strerror(-ret));
-	return ret;
-}
-
-/* @options: NULL for a device that is never behind the IOMMU. */
-static int add_device(struct machine *m, const struct device_type *type,
-		      const struct virtio_options *options, const void *config)
-{
-	unsigned int slot = FIRST_SLOT + m->nr_devices;
-	struct machine_device *d;
-	int ret;
-
-	if (m->nr_devices == MACHINE_MAX_DEVICES || slot >= PCI_MAX_DEVICES) {
-		pr_err("too many devices: there is no room for one more %s", type->name);
-		return -ENOSPC;
-	}
-	d = calloc(1, sizeof(*d));
-	if (!d) {
-		pr_err("out of memory");
-		return -ENOMEM;
-	}
-	m->devices[m->nr_devices++] = d;
-	d->type = type;
-	d->behind_iommu =
-		m->config->has_iommu && options && options->iommu != VIRTIO_CHOICE_OFF;
-	if (d->behind_iommu) {
-		/* An endpoint's ID is its bus, device and function. */
-		ret = iommu_add_endpoint(&m->iommu, &d->ep, slot << 3);
-		if (ret) {
-			pr_err("cannot put a %s behind the virtio-iommu: %s", type->name,
-			       strerror(-ret));
-			return ret;
-		}
-	}
-	ret = type->create(m, config, d->behind_iommu ? &d->ep : NULL, &d->vdev);
-	if (ret)
-		return ret;
-	ret = plug(m, d, slot);
-	if (ret) {
-		type->destroy(d->vdev);
-		d->vdev = NULL;
-	}
 	return ret;
 }
 
@@ -85,6 +45,62 @@ static const struct device_type iommu_type = {
 	.create = create_iommu,
 	.destroy = destroy_iommu,
 };
+
+static bool is_behind_iommu(const struct machine *m, const struct device_type *type,
+			    const struct virtio_options *options)
+{
+	return m->config->has_iommu && type != &iommu_type && options->iommu != VIRTIO_CHOICE_OFF;
+}
+
+/* What the driver is offered by the user's choice. Before the transport shows it. */
+static void offer_features(struct machine *m, struct virtio_device *vdev,
+			   const struct virtio_options *options)
+{
+	enum virtio_ring ring = options->ring ? options->ring : m->config->ring;
+
+	if (ring == VIRTIO_RING_PACKED)
+		vdev->offered |= BIT_ULL(VIRTIO_F_RING_PACKED);
+}
+
+static int add_device(struct machine *m, const struct device_type *type,
+		      const struct virtio_options *options, const void *config)
+{
+	unsigned int slot = FIRST_SLOT + m->nr_devices;
+	struct machine_device *d;
+	int ret;
+
+	if (m->nr_devices == MACHINE_MAX_DEVICES || slot >= PCI_MAX_DEVICES) {
+		pr_err("too many devices: there is no room for one more %s", type->name);
+		return -ENOSPC;
+	}
+	d = calloc(1, sizeof(*d));
+	if (!d) {
+		pr_err("out of memory");
+		return -ENOMEM;
+	}
+	m->devices[m->nr_devices++] = d;
+	d->type = type;
+	d->behind_iommu = is_behind_iommu(m, type, options);
+	if (d->behind_iommu) {
+		/* An endpoint's ID is its bus, device and function. */
+		ret = iommu_add_endpoint(&m->iommu, &d->ep, slot << 3);
+		if (ret) {
+			pr_err("cannot put a %s behind the virtio-iommu: %s", type->name,
+			       strerror(-ret));
+			return ret;
+		}
+	}
+	ret = type->create(m, config, d->behind_iommu ? &d->ep : NULL, &d->vdev);
+	if (ret)
+		return ret;
+	offer_features(m, d->vdev, options);
+	ret = plug(m, d, slot);
+	if (ret) {
+		type->destroy(d->vdev);
+		d->vdev = NULL;
+	}
+	return ret;
+}
 
 static int create_disk(struct machine *m, const void *opaque, struct iommu_endpoint *ep,
 		       struct virtio_device **vdev)
@@ -128,7 +144,7 @@ int machine_add_devices(struct machine *m)
 			return ret;
 		}
 		m->has_iommu = true;
-		ret = add_device(m, &iommu_type, NULL, NULL);
+		ret = add_device(m, &iommu_type, &config->viommu, NULL);
 		if (!ret)
 			m->viommu_device = m->devices[0];
 	}

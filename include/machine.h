@@ -10,6 +10,7 @@
 #include "iommu/iommu.h"
 #include "virtio/blk.h"
 #include "virtio/iommu.h"
+#include "virtio/options.h"
 #include "virtio/pci.h"
 #include "vm/loop.h"
 #include "vm/pci.h"
@@ -29,6 +30,8 @@ struct machine_config {
 	unsigned int nr_disks;
 	bool has_iommu;
 	struct iommu_config iommu;
+	struct virtio_options viommu; /* of the device that carries the IOMMU's requests */
+	enum virtio_ring ring; /* of devices whose options leave it open */
 	bool test_exit; /* the port by which a guest ends the program with a status */
 };
 

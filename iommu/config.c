@@ -12,16 +12,6 @@
 #define MAX_GRANULE	     (1 * GiB)
 #define DEFAULT_MAX_MAPPINGS (1U << 20)
 
-const char iommu_usage[] = "put the devices behind a virtio-iommu; suboptions:\n"
-			   "  bypass=on|off    what no driver attached reaches memory\n"
-			   "                   (off)\n"
-			   "  granule=SIZE     smallest mapping (4K)\n"
-			   "  input-bits=N     width of an IOVA, 12 to 64 (64)\n"
-			   "  domain-bits=N    width of a domain ID, 1 to 32 (32)\n"
-			   "  max-mappings=N   of all domains together (1048576)\n"
-			   "  resv=START-END   region that must not be mapped; may be\n"
-			   "                   repeated";
-
 struct parser {
 	struct iommu_config *config;
 	u64 granule;
@@ -178,7 +168,7 @@ static int check(const struct parser *p)
 }
 
 int iommu_parse(const char *arg, const struct iommu_resv *resv, unsigned int nr_resv,
-		struct iommu_config *config)
+		const struct subopt_set *device, struct iommu_config *config)
 {
 	struct parser p = {
 		.config = config,
@@ -186,6 +176,7 @@ int iommu_parse(const char *arg, const struct iommu_resv *resv, unsigned int nr_
 		.input_bits = 64,
 		.domain_bits = 32,
 	};
+	const struct subopt_set sets[] = {{subopts, &p}, *device};
 	size_t len = strcspn(arg, ",");
 	int ret;
 
@@ -201,7 +192,7 @@ int iommu_parse(const char *arg, const struct iommu_resv *resv, unsigned int nr_
 	memcpy(config->resv, resv, nr_resv * sizeof(*resv));
 	config->nr_resv = nr_resv;
 	if (arg[len]) {
-		ret = parse_subopts("--iommu", arg + len + 1, subopts, &p);
+		ret = parse_subopt_sets("--iommu", arg + len + 1, sets, ARRAY_SIZE(sets));
 		if (ret)
 			return ret;
 	}

@@ -193,32 +193,53 @@ static bool is_last_subopt(const struct subopt *opt)
 	return !opt->name || !*opt->name;
 }
 
-static void report_unknown_subopt(const char *what, const char *key, const struct subopt *opts)
+static void report_unknown_subopt(const char *what, const char *key, const struct subopt_set *sets,
+				  unsigned int nr_sets)
 {
 	struct nearest nearest = {NULL, 0};
 	const struct subopt *opt;
 	char known[512] = "";
 	size_t len = 0;
 
-	for (opt = opts; !is_last_subopt(opt); opt++)
-		nearest_consider(&nearest, key, opt->name);
-	if (nearest.name) {
-		pr_err("%s: unknown option '%s', did you mean '%s'?", what, key, nearest.name);
-		return;
+	for (unsigned int i = 0; i < nr_sets; i++) {
+		for (opt = sets[i].opts; !is_last_subopt(opt); opt++) {
+			nearest_consider(&nearest, key, opt->name);
+			if (len < sizeof(known))
+				len += snprintf(known + len, sizeof(known) - len, "%s%s",
+						len ? ", " : "", opt->name);
+		}
 	}
-	for (opt = opts; !is_last_subopt(opt) && len < sizeof(known); opt++)
-		len += snprintf(known + len, sizeof(known) - len, "%s%s", len ? ", " : "",
-				opt->name);
-	if (len)
+	if (nearest.name)
+		pr_err("%s: unknown option '%s', did you mean '%s'?", what, key, nearest.name);
+	else if (len)
 		pr_err("%s: unknown option '%s', known are: %s", what, key, known);
 	else
 		pr_err("%s: unknown option '%s', none is known here", what, key);
 }
 
-int parse_subopts(const char *what, const char *list, const struct subopt *opts, void *opaque)
+/* Finds @key; puts in @index which of all keys that is. */
+static const struct subopt *find_subopt(const char *key, const struct subopt_set *sets,
+					unsigned int nr_sets, void **opaque, unsigned int *index)
+{
+	*index = 0;
+	for (unsigned int i = 0; i < nr_sets; i++) {
+		*opaque = sets[i].opaque;
+		for (const struct subopt *opt = sets[i].opts; !is_last_subopt(opt); opt++) {
+			if (!strcmp(opt->name, key))
+				return opt;
+			++*index;
+		}
+	}
+	return NULL;
+}
+
+int parse_subopt_sets(const char *what, const char *list, const struct subopt_set *sets,
+		      unsigned int nr_sets)
 {
 	char *copy, *item, *rest, *value;
 	const struct subopt *opt;
+	unsigned int index;
+	void *opaque;
 	u64 seen = 0;
 	int ret = 0;
 
@@ -240,21 +261,25 @@ int parse_subopts(const char *what, const char *list, const struct subopt *opts,
 		value = strchr(item, '=');
 		if (value)
 			*value++ = '\0';
-		for (opt = opts; !is_last_subopt(opt); opt++) {
-			if (!strcmp(opt->name, item))
-				break;
-		}
-		if (is_last_subopt(opt)) {
-			report_unknown_subopt(what, item, opts);
+		opt = find_subopt(item, sets, nr_sets, &opaque, &index);
+		if (!opt) {
+			report_unknown_subopt(what, item, sets, nr_sets);
 			ret = -EINVAL;
-		} else if (!opt->repeat && (seen & BIT_ULL(opt - opts))) {
+		} else if (!opt->repeat && (seen & BIT_ULL(index))) {
 			pr_err("%s: '%s' is given twice", what, item);
 			ret = -EINVAL;
 		} else {
-			seen |= BIT_ULL(opt - opts);
+			seen |= BIT_ULL(index);
 			ret = opt->parse(opaque, value);
 		}
 	}
 	free(copy);
 	return ret;
+}
+
+int parse_subopts(const char *what, const char *list, const struct subopt *opts, void *opaque)
+{
+	const struct subopt_set set = {opts, opaque};
+
+	return parse_subopt_sets(what, list, &set, 1);
 }

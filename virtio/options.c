@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <string.h>
 
 #include "util/log.h"
 #include "util/parse.h"
@@ -15,6 +16,28 @@ int virtio_parse_iommu(void *opaque, const char *value)
 		return -EINVAL;
 	}
 	options->iommu = on ? VIRTIO_CHOICE_ON : VIRTIO_CHOICE_OFF;
+	return 0;
+}
+
+int virtio_ring_by_name(const char *name, enum virtio_ring *ring)
+{
+	if (!strcmp(name, "split"))
+		*ring = VIRTIO_RING_SPLIT;
+	else if (!strcmp(name, "packed"))
+		*ring = VIRTIO_RING_PACKED;
+	else
+		return -EINVAL;
+	return 0;
+}
+
+int virtio_parse_ring(void *opaque, const char *value)
+{
+	struct virtio_options *options = opaque;
+
+	if (!value || virtio_ring_by_name(value, &options->ring)) {
+		pr_err("%s: ring=%s: expected split or packed", options->what, value ? value : "");
+		return -EINVAL;
+	}
 	return 0;
 }
 

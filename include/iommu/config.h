@@ -4,15 +4,27 @@
 #define LKVM_IOMMU_CONFIG_H
 
 #include "iommu/iommu.h"
+#include "util/parse.h"
 
 /* What "--iommu" takes, for the usage text. */
-extern const char iommu_usage[];
+#define IOMMU_USAGE                                                   \
+	"put the devices behind a virtio-iommu; suboptions:\n"        \
+	"  bypass=on|off    what no driver attached reaches memory\n" \
+	"                   (off)\n"                                  \
+	"  granule=SIZE     smallest mapping (4K)\n"                  \
+	"  input-bits=N     width of an IOVA, 12 to 64 (64)\n"        \
+	"  domain-bits=N    width of a domain ID, 1 to 32 (32)\n"     \
+	"  max-mappings=N   of all domains together (1048576)\n"      \
+	"  resv=START-END   region that must not be mapped; may be\n" \
+	"                   repeated"
 
 /*
  * Parses "virtio[,key=value]...". @resv are regions that the machine has in any case,
- * @nr_resv of them. Checks that the choices fit each other. Prints the reason; -EINVAL.
+ * @nr_resv of them. @device has the keys of the device that carries the requests, of
+ * which nothing is known here. Checks that the choices fit each other. Prints the
+ * reason; -EINVAL.
  */
 int iommu_parse(const char *arg, const struct iommu_resv *resv, unsigned int nr_resv,
-		struct iommu_config *config);
+		const struct subopt_set *device, struct iommu_config *config);
 
 #endif /* LKVM_IOMMU_CONFIG_H */

@@ -38,6 +38,16 @@ struct subopt {
  */
 int parse_subopts(const char *what, const char *list, const struct subopt *opts, void *opaque);
 
+/* Keys that belong to one module, ended as above, and what it gets with them. */
+struct subopt_set {
+	const struct subopt *opts;
+	void *opaque;
+};
+
+/* The same for keys of several modules, at most 64 together. */
+int parse_subopt_sets(const char *what, const char *list, const struct subopt_set *sets,
+		      unsigned int nr_sets);
+
 /*
  * The name among @names (NULL-terminated) that is nearest to @word by edit
  * distance, or NULL when none is near enough to suggest.

@@ -11,6 +11,13 @@ enum virtio_choice {
 	VIRTIO_CHOICE_OFF,
 };
 
+/* The layout of virtqueues that a device offers. */
+enum virtio_ring {
+	VIRTIO_RING_DEFAULT, /* the user said nothing */
+	VIRTIO_RING_SPLIT,
+	VIRTIO_RING_PACKED, /* or split, if the driver prefers that */
+};
+
 /*
  * The first member of the configuration of each device, so that the functions of
  * VIRTIO_SUBOPTS can be in the device's table of suboptions.
@@ -18,14 +25,30 @@ enum virtio_choice {
 struct virtio_options {
 	const char *what; /* the option, "--disk": opens messages */
 	enum virtio_choice iommu; /* behind the virtio-iommu */
+	enum virtio_ring ring;
 };
 
 int virtio_parse_iommu(void *opaque, const char *value);
+int virtio_parse_ring(void *opaque, const char *value);
 
-#define VIRTIO_SUBOPTS {"iommu", virtio_parse_iommu, false}
+/* "split" or "packed". Prints nothing; -EINVAL. */
+int virtio_ring_by_name(const char *name, enum virtio_ring *ring);
 
-/* The same for the usage text of a device. */
-#define VIRTIO_SUBOPTS_USAGE "  iommu=on|off     behind the virtio-iommu (on if there is one)"
+/* For the virtio-iommu, which is behind no other. */
+#define VIRTIO_IOMMU_SUBOPTS                     \
+	{                                        \
+		"ring", virtio_parse_ring, false \
+	}
+
+/* For all other devices. */
+#define VIRTIO_SUBOPTS {"iommu", virtio_parse_iommu, false}, VIRTIO_IOMMU_SUBOPTS
+
+/* The same for the usage texts. */
+#define VIRTIO_IOMMU_SUBOPTS_USAGE \
+	"  ring=LAYOUT      of virtqueues: split or packed (--virtio-ring)"
+#define VIRTIO_SUBOPTS_USAGE                                          \
+	"  iommu=on|off     behind the virtio-iommu (on if there is " \
+	"one)\n" VIRTIO_IOMMU_SUBOPTS_USAGE
 
 /*
  * For suboptions that are flags: "name", "name=on" or "name=off". Prints the reason;

@@ -15,10 +15,22 @@ static const struct iommu_resv machine_resv[] = {{MSI_START, MSI_LAST, IOMMU_RES
 
 static struct iommu_config config;
 
+/* A key of the device that carries the requests. */
+static const char *color;
+
+static int parse_color(void *opaque, const char *value)
+{
+	*(const char **)opaque = value && !strcmp(value, "red") ? "red" : "other";
+	return 0;
+}
+
+static const struct subopt device_subopts[] = {{"color", parse_color, false}, {NULL, NULL, false}};
+static const struct subopt_set device = {device_subopts, &color};
+
 static int parse(const char *arg)
 {
 	memset(&config, 0xee, sizeof(config));
-	return iommu_parse(arg, machine_resv, ARRAY_SIZE(machine_resv), &config);
+	return iommu_parse(arg, machine_resv, ARRAY_SIZE(machine_resv), &device, &config);
 }
 
 static bool accepted(const char *arg)
@@ -236,4 +248,31 @@ TEST(contradictions)
 	/* The machine's own region is there whatever the guest can map. */
 	accepted("virtio,input-bits=20");
 	accepted("virtio,granule=1G");
+}
+
+TEST(keys_of_the_device_are_the_devices)
+{
+	const char *text;
+
+	color = NULL;
+	if (CHECK(accepted("virtio,color=red,granule=64K"))) {
+		CHECK_STR_EQ(color, "red");
+		CHECK_EQ(config.page_size_mask, ~0xffffULL);
+	}
+	color = NULL;
+	CHECK(accepted("virtio,granule=64K"));
+	CHECK_STR_EQ(color, NULL);
+
+	capture_begin();
+	CHECK_EQ(parse("virtio,color=red,bypass=on,color=red"), -EINVAL);
+	text = capture_end();
+	CHECK(capture_one_line(text, "'color' is given twice"));
+	capture_begin();
+	CHECK_EQ(parse("virtio,colour=red"), -EINVAL);
+	text = capture_end();
+	CHECK(capture_one_line(text, "did you mean 'color'?"));
+	capture_begin();
+	CHECK_EQ(parse("virtio,something-else"), -EINVAL);
+	text = capture_end();
+	CHECK(capture_one_line(text, "resv, color"));
 }
