@@ -163,8 +163,10 @@ struct part {
 static void disk_parts(struct disk *d, struct part *p)
 {
 	struct blk *b = &d->blk;
+	/* Used descriptors of a packed queue are written over the available ones. */
+	u32 written = virtio_is_packed(&b->v) ? VIOMMU_MAP_WRITE : 0;
 
-	p[0] = (struct part){b->vq.desc, &b->vq.desc_dev, VIOMMU_MAP_READ};
+	p[0] = (struct part){b->vq.desc, &b->vq.desc_dev, VIOMMU_MAP_READ | written};
 	p[1] = (struct part){b->vq.avail, &b->vq.avail_dev, VIOMMU_MAP_READ};
 	p[2] = (struct part){b->vq.used, &b->vq.used_dev, VIOMMU_MAP_WRITE};
 	p[3] = (struct part){b->header.cpu, &b->header.dev, VIOMMU_MAP_READ};

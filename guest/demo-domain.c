@@ -135,7 +135,8 @@ void demo_translated(struct disk *d)
 			   buf_map(&in, d->domain, VIOMMU_MAP_WRITE),
 		   "two buffers mapped, to be read at 0x%lx, to be written at 0x%lx", out.iova,
 		   in.iova) ||
-	    !check(blk_start(&d->blk), "started, with rings at 0x%lx, 0x%lx, 0x%lx",
+	    !check(blk_start(&d->blk), "started, with %s at 0x%lx, 0x%lx, 0x%lx",
+		   virtio_is_packed(&d->blk.v) ? "a packed ring and its event structures" : "rings",
 		   d->blk.vq.desc_dev, d->blk.vq.avail_dev, d->blk.vq.used_dev))
 		return;
 	if (!disk_is_blank(d))

@@ -42,13 +42,17 @@ static void print_features(void)
 /* False if there is nothing that the rest could be tried on. */
 static bool demo_discovery(void)
 {
+	bool started;
+
 	section("The virtio-iommu");
 	if (!check(viommu_open(&iommu, fw.iommu_bdf), "%s names it at " PCI_FMT, fw.iommu_source,
 		   PCI_ARGS(fw.iommu_bdf)))
 		return false;
 	if (pci_msix_route(iommu.v.bdf, LINE_EVENT, LINE_EVENT))
 		iommu.event_vector = LINE_EVENT;
-	if (!check(viommu_start(&iommu, IOMMU_FEATURES), "features agreed on, both queues set up"))
+	started = viommu_start(&iommu, IOMMU_FEATURES);
+	if (!check(started, "features agreed on, both %squeues set up",
+		   virtio_is_packed(&iommu.v) ? "packed " : ""))
 		return false;
 	print_features();
 	if (!check(iommu.v.features & VIOMMU_F_MAP_UNMAP, "MAP_UNMAP is offered"))

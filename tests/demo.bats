@@ -54,6 +54,29 @@ checks() {
 	[ "$(checks)" -gt 100 ]
 }
 
+@test "demo: packed virtqueues, for the virtio-iommu and the disks" {
+	run_lkvm --iommu=virtio,ring=packed --virtio-ring packed
+	passes 'both packed queues set up' 'started, with a packed ring'
+	[ "$(checks)" -gt 100 ]
+}
+
+@test "demo: packed virtqueues for all, by the default" {
+	run_lkvm --iommu=virtio --virtio-ring=packed
+	passes 'both packed queues set up' 'started, with a packed ring'
+	[ "$(checks)" -gt 100 ]
+}
+
+@test "demo: packed virtqueues for one disk only, its granule 64K" {
+	run_lkvm --iommu=virtio,granule=64K -d ram:1M,ring=packed -d ram:1M
+	passes 'both queues set up' 'started, with a packed ring' 'started, with rings'
+	[ "$(checks)" -gt 100 ]
+}
+
+@test "demo: a device with ring=split where packed is the default" {
+	run_lkvm --iommu=virtio,ring=split --virtio-ring packed -d ram:1M -d ram:1M,ring=split
+	passes 'both queues set up' 'started, with a packed ring' 'started, with rings'
+}
+
 @test "demo: granule=64K" {
 	run_lkvm --iommu=virtio,granule=64K
 	passes 'granule 0x10000'

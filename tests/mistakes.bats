@@ -641,6 +641,27 @@ on_host() # NAME=VALUE...
 	expect_error "there is no area 'iomu'" "did you mean 'iommu'?"
 }
 
+# ---- --virtio-ring ----
+
+@test "mistakes: --virtio-ring of another kind" {
+	run_lkvm --virtio-ring=round
+	expect_error "--virtio-ring: 'round' is neither 'split' nor 'packed'"
+}
+
+@test "mistakes: --virtio-ring twice" {
+	run_lkvm --virtio-ring packed --virtio-ring packed
+	expect_error '--virtio-ring is given twice'
+}
+
+@test "mistakes: ring= of another kind" {
+	run_lkvm -d ram:1M,ring=round
+	expect_error '--disk: ring=round: expected split or packed'
+	run_lkvm --iommu=virtio,ring
+	expect_error '--iommu: ring=: expected split or packed'
+	run_lkvm --iommu=virtio,rnig=packed
+	expect_error "--iommu: unknown option 'rnig'" "did you mean 'ring'?"
+}
+
 # ---- --iommu ----
 
 @test "mistakes: --iommu without a value" {

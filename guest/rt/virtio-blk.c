@@ -30,8 +30,8 @@ bool blk_open(struct blk *b, u16 bdf, u64 align)
 
 bool blk_start(struct blk *b)
 {
-	if (!virtio_negotiate(&b->v, VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM | BLK_F_RO |
-					     BLK_F_FLUSH) ||
+	if (!virtio_negotiate(&b->v, VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM |
+					     VIRTIO_F_RING_PACKED | BLK_F_RO | BLK_F_FLUSH) ||
 	    !vq_enable(&b->vq, &b->v, 0, b->vector))
 		return false;
 	virtio_driver_ok(&b->v);

@@ -52,7 +52,8 @@ bool viommu_start(struct viommu *u, u64 features)
 {
 	u16 i;
 
-	if (!virtio_negotiate(&u->v, features | VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM) ||
+	features |= VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM | VIRTIO_F_RING_PACKED;
+	if (!virtio_negotiate(&u->v, features) ||
 	    !vq_enable(&u->reqq, &u->v, 0, VIRTIO_NO_VECTOR) ||
 	    !vq_enable(&u->eventq, &u->v, 1, u->event_vector))
 		return false;
@@ -232,14 +233,7 @@ bool viommu_next_fault(struct viommu *u, struct viommu_fault *f, u32 *len)
 
 bool viommu_wait_fault(struct viommu *u, struct viommu_fault *f, u32 *len)
 {
-	u32 used_len, id;
-
-	if (viommu_next_fault(u, f, len))
-		return true;
-	if (vq_wait_used(&u->eventq, &id, &used_len))
-		return false;
-	u->eventq.used_idx--;
-	return viommu_next_fault(u, f, len);
+	return !vq_wait(&u->eventq) && viommu_next_fault(u, f, len);
 }
 
 void viommu_drop_faults(struct viommu *u)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* virtio 1.x: the PCI transport (4.1) and split virtqueues (2.7). */
+/* virtio 1.x: the PCI transport (4.1). */
 #include "rt/virtio.h"
 
 #include "rt/arch.h"
@@ -31,9 +31,6 @@
 #define CAP_TYPE_COMMON 1
 #define CAP_TYPE_NOTIFY 2
 #define CAP_TYPE_DEVICE 4
-
-/* Only to end a wait that would never end. */
-#define HANG_MS 10000
 
 u16 virtio_pci_type(u16 bdf)
 {
@@ -94,7 +91,7 @@ bool virtio_reset(struct virtio_dev *v)
 	mmio_write8(v->common + COMMON_STATUS, 0);
 	if (!virtio_status(v))
 		return true;
-	timeout_start(HANG_MS);
+	timeout_start(VIRTIO_HANG_MS);
 	while (virtio_status(v)) {
 		if (timeout_expired())
 			return false;
@@ -147,27 +144,6 @@ void virtio_config_write8(struct virtio_dev *v, unsigned int off, u8 val)
 	mmio_write8(v->config + off, val);
 }
 
-static u64 avail_size(u16 size)
-{
-	return sizeof(struct vq_avail) + 2 * size + 2;
-}
-
-static u64 used_size(u16 size)
-{
-	return sizeof(struct vq_used) + 8 * size + 2;
-}
-
-void vq_alloc(struct vq *q, u16 size, u64 align)
-{
-	*q = (struct vq){.size = size};
-	q->desc = mem_alloc(size * sizeof(struct vq_desc), align);
-	q->avail = mem_alloc(avail_size(size), align);
-	q->used = mem_alloc(used_size(size), align);
-	q->desc_dev = gpa_of(q->desc);
-	q->avail_dev = gpa_of(q->avail);
-	q->used_dev = gpa_of(q->used);
-}
-
 static void write_address(struct virtio_dev *v, unsigned int reg, u64 addr)
 {
 	mmio_write32(v->common + reg, addr);
@@ -176,13 +152,9 @@ static void write_address(struct virtio_dev *v, unsigned int reg, u64 addr)
 
 bool vq_enable(struct vq *q, struct virtio_dev *v, u16 index, u16 vector)
 {
-	memset(q->desc, 0, q->size * sizeof(struct vq_desc));
-	memset(q->avail, 0, avail_size(q->size));
-	memset(q->used, 0, used_size(q->size));
 	q->v = v;
 	q->index = index;
-	q->avail_idx = 0;
-	q->used_idx = 0;
+	vq_clear(q);
 
 	mmio_write16(v->common + COMMON_QUEUE_SELECT, index);
 	if (mmio_read16(v->common + COMMON_QUEUE_SIZE) < q->size)
@@ -200,61 +172,16 @@ bool vq_enable(struct vq *q, struct virtio_dev *v, u16 index, u16 vector)
 	return true;
 }
 
-void vq_set_desc(struct vq *q, u16 i, u64 addr, u32 len, u16 flags, u16 next)
-{
-	q->desc[i] = (struct vq_desc){.addr = addr, .len = len, .flags = flags, .next = next};
-}
-
-void vq_publish(struct vq *q, u16 head)
-{
-	q->avail->ring[q->avail_idx % q->size] = head;
-	__atomic_store_n(&q->avail->idx, ++q->avail_idx, __ATOMIC_RELEASE);
-}
-
 void vq_kick(struct vq *q)
 {
 	mmio_write16(q->doorbell, q->index);
-}
-
-bool vq_take_used(struct vq *q, u32 *id, u32 *len)
-{
-	u16 slot = q->used_idx % q->size;
-
-	if (__atomic_load_n(&q->used->idx, __ATOMIC_ACQUIRE) == q->used_idx)
-		return false;
-	if (id)
-		*id = q->used->ring[slot].id;
-	if (len)
-		*len = q->used->ring[slot].len;
-	q->used_idx++;
-	return true;
-}
-
-/* Polls first: what the device does inside the kick costs no timer and no register. */
-int vq_wait_used(struct vq *q, u32 *id, u32 *len)
-{
-	u32 spins;
-
-	for (spins = 0;; spins++) {
-		if (vq_take_used(q, id, len))
-			return 0;
-		cpu_relax();
-		if (spins == 255)
-			timeout_start(HANG_MS);
-		if ((spins & 255) != 255)
-			continue;
-		if (virtio_status(q->v) & VIRTIO_S_NEEDS_RESET)
-			return vq_take_used(q, id, len) ? 0 : VQ_BROKEN;
-		if (timeout_expired())
-			return VQ_TIMEOUT;
-	}
 }
 
 bool virtio_wait_needs_reset(struct virtio_dev *v)
 {
 	if (virtio_status(v) & VIRTIO_S_NEEDS_RESET)
 		return true;
-	timeout_start(HANG_MS);
+	timeout_start(VIRTIO_HANG_MS);
 	while (!(virtio_status(v) & VIRTIO_S_NEEDS_RESET)) {
 		if (timeout_expired())
 			return false;

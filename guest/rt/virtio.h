@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Modern virtio devices on PCI and split virtqueues, with nothing hidden: a guest
- * may write any descriptor, publish any head, and give a ring any address.
+ * Modern virtio devices on PCI and virtqueues of both layouts, with nothing hidden: a
+ * guest may write any descriptor, publish any head, and give a ring any address.
  */
 #ifndef LKVM_GUEST_RT_VIRTIO_H
 #define LKVM_GUEST_RT_VIRTIO_H
@@ -17,6 +17,7 @@
 #define VIRTIO_F_INDIRECT_DESC	 BIT_ULL(28)
 #define VIRTIO_F_VERSION_1	 BIT_ULL(32)
 #define VIRTIO_F_ACCESS_PLATFORM BIT_ULL(33)
+#define VIRTIO_F_RING_PACKED	 BIT_ULL(34)
 
 #define VIRTIO_S_ACKNOWLEDGE BIT(0)
 #define VIRTIO_S_DRIVER	     BIT(1)
@@ -26,6 +27,9 @@
 #define VIRTIO_S_FAILED	     BIT(7)
 
 #define VIRTIO_NO_VECTOR 0xffff
+
+/* Only to end a wait that would never end. */
+#define VIRTIO_HANG_MS 10000
 
 /* One device. The register pointers come from its PCI capabilities. */
 struct virtio_dev {
@@ -70,6 +74,17 @@ struct vq_desc {
 	u16 next;
 };
 
+/* A descriptor of a packed ring (2.8.13). */
+#define VQ_PACKED_AVAIL BIT(7)
+#define VQ_PACKED_USED	BIT(15)
+
+struct vq_packed_desc {
+	u64 addr;
+	u32 len;
+	u16 id;
+	u16 flags;
+};
+
 struct vq_avail {
 	u16 flags;
 	u16 idx;
@@ -94,25 +109,54 @@ struct dma {
 	u64 dev;
 };
 
+/* A place in a packed ring, and the wrap counter there. */
+struct vq_pos {
+	u16 off;
+	bool wrap;
+};
+
 /*
- * A split virtqueue. Each of its parts has pages of its own, so that each can have
- * its own mapping; .dev is the GPA until the guest changes it before vq_enable().
+ * A virtqueue. It is packed if that was negotiated. Each of its parts has pages of its
+ * own, so that each can have its own mapping; .dev is the GPA until the guest changes it
+ * before vq_enable(). The parts have room for either layout: a packed ring is where the
+ * descriptors of a split one are, and the event structures begin the other two parts,
+ * where zero asks for all events.
  */
 struct vq {
 	struct virtio_dev *v;
 	u16 index;
 	u16 size;
-	struct vq_desc *desc;
+	bool packed;
+	union {
+		struct vq_desc *desc;
+		struct vq_packed_desc *ring;
+	};
 	struct vq_avail *avail;
 	struct vq_used *used;
 	u64 desc_dev, avail_dev, used_dev;
+
+	/* What vq_set_desc() writes: the descriptors of a split queue, drafts of a packed one. */
+	struct vq_desc *table, *drafts;
+
+	/* Of a split queue. */
 	u16 avail_idx;
 	u16 used_idx; /* the next one to be taken */
+
+	/* Of a packed queue. */
+	struct vq_pos avail_pos;
+	struct vq_pos used_pos;
+	u16 *nr_taken; /* ring entries of the chain at each head, which is its buffer ID */
 	u8 *doorbell;
 };
 
+/* Whether queues of @v are packed: they are if it offers that, from virtio_negotiate() on. */
+bool virtio_is_packed(const struct virtio_dev *v);
+
 /* @align is that of each part: the granule of the IOMMU, at least PAGE_SIZE. */
 void vq_alloc(struct vq *q, u16 size, u64 align);
+
+/* Clears the rings, in the layout that was negotiated with q->v. */
+void vq_clear(struct vq *q);
 
 /*
  * Clears the rings, and gives them to queue @index of @v. @vector is an MSI-X table
@@ -122,7 +166,10 @@ bool vq_enable(struct vq *q, struct virtio_dev *v, u16 index, u16 vector);
 
 void vq_set_desc(struct vq *q, u16 i, u64 addr, u32 len, u16 flags, u16 next);
 
-/* Makes the chain at descriptor @head available; the device hears of it by vq_kick(). */
+/*
+ * Makes the chain at descriptor @head available; the device hears of it by vq_kick(). In a
+ * packed queue the chain goes to the next places of the ring, where there must be room.
+ */
 void vq_publish(struct vq *q, u16 head);
 void vq_kick(struct vq *q);
 
@@ -132,7 +179,10 @@ bool vq_take_used(struct vq *q, u32 *id, u32 *len);
 #define VQ_BROKEN  (-1) /* the device wants a reset */
 #define VQ_TIMEOUT (-2) /* it does not answer: a failure of the device or the test */
 
-/* As vq_take_used(), waiting for it: 0, VQ_BROKEN or VQ_TIMEOUT. */
+/* Waits until there is a used element: 0, VQ_BROKEN or VQ_TIMEOUT. */
+int vq_wait(struct vq *q);
+
+/* As vq_take_used(), waiting for it; the results of vq_wait(). */
 int vq_wait_used(struct vq *q, u32 *id, u32 *len);
 
 /* Waits until the device wants a reset. False if it never does. */
