@@ -108,20 +108,34 @@ void fake_fill(const struct fake_driver *drv, u64 addr, u8 byte, u64 len)
 
 /* The words that the other side may read or write at the same time. */
 
-static void put16(struct fake_queue *q, u64 addr, u16 val)
+void fake_put16(const struct fake_driver *drv, u64 addr, u16 val)
 {
 	u64 run;
 
-	__atomic_store_n((u16 *)at(q->drv, addr, sizeof(val), &run), htole16(val),
-			 __ATOMIC_RELEASE);
+	__atomic_store_n((u16 *)at(drv, addr, sizeof(val), &run), htole16(val), __ATOMIC_RELEASE);
 }
 
-static u16 get16(struct fake_queue *q, u64 addr)
+u16 fake_get16(const struct fake_driver *drv, u64 addr)
 {
 	u64 run;
 
 	return le16toh(
-		__atomic_load_n((u16 *)at(q->drv, addr, sizeof(u16), &run), __ATOMIC_ACQUIRE));
+		__atomic_load_n((u16 *)at(drv, addr, sizeof(u16), &run), __ATOMIC_ACQUIRE));
+}
+
+void fake_put32(const struct fake_driver *drv, u64 addr, u32 val)
+{
+	u64 run;
+
+	__atomic_store_n((u32 *)at(drv, addr, sizeof(val), &run), htole32(val), __ATOMIC_RELEASE);
+}
+
+u32 fake_get32(const struct fake_driver *drv, u64 addr)
+{
+	u64 run;
+
+	return le32toh(
+		__atomic_load_n((u32 *)at(drv, addr, sizeof(u32), &run), __ATOMIC_ACQUIRE));
 }
 
 /* 2.7: descriptors, then the available ring with its event index, then the used ring. */
@@ -213,9 +227,9 @@ u16 fake_chain_indirect(struct fake_queue *q, const struct fake_seg *segs, unsig
 
 void fake_offer(struct fake_queue *q, u16 head)
 {
-	put16(q, q->avail + 4 + 2 * (q->avail_idx % q->size), head);
+	fake_put16(q->drv, q->avail + 4 + 2 * (q->avail_idx % q->size), head);
 	q->avail_idx++;
-	put16(q, q->avail + 2, q->avail_idx);
+	fake_put16(q->drv, q->avail + 2, q->avail_idx);
 }
 
 void fake_kick(struct fake_queue *q)
@@ -225,12 +239,12 @@ void fake_kick(struct fake_queue *q)
 
 u16 fake_used_flags(struct fake_queue *q)
 {
-	return get16(q, q->used);
+	return fake_get16(q->drv, q->used);
 }
 
 u16 fake_avail_event(struct fake_queue *q)
 {
-	return get16(q, q->used + 4 + 8 * (u64)q->size);
+	return fake_get16(q->drv, q->used + 4 + 8 * (u64)q->size);
 }
 
 bool fake_kick_wanted(struct fake_queue *q, u16 added)
@@ -242,17 +256,17 @@ bool fake_kick_wanted(struct fake_queue *q, u16 added)
 
 void fake_avail_flags(struct fake_queue *q, u16 flags)
 {
-	put16(q, q->avail, flags);
+	fake_put16(q->drv, q->avail, flags);
 }
 
 void fake_used_event(struct fake_queue *q, u16 idx)
 {
-	put16(q, q->avail + 4 + 2 * (u64)q->size, idx);
+	fake_put16(q->drv, q->avail + 4 + 2 * (u64)q->size, idx);
 }
 
 u16 fake_used_idx(struct fake_queue *q)
 {
-	return get16(q, q->used + 2);
+	return fake_get16(q->drv, q->used + 2);
 }
 
 bool fake_take_used(struct fake_queue *q, u32 *id, u32 *len)

@@ -39,6 +39,12 @@ void fake_write(const struct fake_driver *drv, u64 addr, const void *buf, u64 le
 void fake_read(const struct fake_driver *drv, u64 addr, void *buf, u64 len);
 void fake_fill(const struct fake_driver *drv, u64 addr, u8 byte, u64 len);
 
+/* Words that the device may read or write at the same time: acquire and release. */
+void fake_put16(const struct fake_driver *drv, u64 addr, u16 val);
+u16 fake_get16(const struct fake_driver *drv, u64 addr);
+void fake_put32(const struct fake_driver *drv, u64 addr, u32 val);
+u32 fake_get32(const struct fake_driver *drv, u64 addr);
+
 struct fake_queue {
 	struct fake_driver *drv;
 	struct virtq *vq;

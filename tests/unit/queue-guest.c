@@ -40,10 +40,19 @@ static const struct virtio_ops ops = {
 	.kick = kick,
 };
 
+static bool is_packed(void)
+{
+	return virtio_has_feature(&t.vdev, VIRTIO_F_RING_PACKED);
+}
+
 void driver_start(u64 features, u16 size, u64 rings)
 {
 	CHECK(fake_driver_negotiate(&t.drv, features & t.vdev.offered));
-	fake_queue_setup(&t.q, &t.drv, 0, size, rings);
+	t.rings = rings;
+	if (is_packed())
+		packed_setup(&t.p, &t.drv, 0, size, rings);
+	else
+		fake_queue_setup(&t.q, &t.drv, 0, size, rings);
 	fake_driver_status(&t.drv, VIRTIO_CONFIG_S_DRIVER_OK);
 }
 
@@ -55,13 +64,25 @@ void device_create(struct iommu_endpoint *ep)
 	t.vq = &t.vdev.vqs[0];
 }
 
-void device_start(u64 features, u16 size)
+static void start(bool packed, u64 features, u16 size)
 {
 	memset(&t, 0, sizeof(t));
 	if (guest_mem_add_bank(&t.mem, 0, RAM_SIZE))
 		exit(2);
 	device_create(NULL);
+	if (packed)
+		t.vdev.offered |= BIT_ULL(VIRTIO_F_RING_PACKED);
 	driver_start(features, size, RINGS);
+}
+
+void device_start(u64 features, u16 size)
+{
+	start(false, features, size);
+}
+
+void packed_start(u64 features, u16 size)
+{
+	start(true, features, size);
 }
 
 void device_end(void)
@@ -110,7 +131,7 @@ void iova_page_unmap(unsigned int page)
 		 0);
 }
 
-void device_start_behind_iommu(u16 size, u64 rings)
+static void start_behind_iommu(bool packed, u16 size, u64 rings)
 {
 	static const struct iommu_config config = {
 		.page_size_mask = ~(PAGE - 1),
@@ -127,12 +148,39 @@ void device_start_behind_iommu(u16 size, u64 rings)
 		iova_page_map(i, MAPPING_READ | MAPPING_WRITE);
 	device_create(&t.ep);
 	t.drv.to_gpa = scattered;
+	if (packed)
+		t.vdev.offered |= BIT_ULL(VIRTIO_F_RING_PACKED);
 	driver_start(ALL_FEATURES, size, rings);
+}
+
+void device_start_behind_iommu(u16 size, u64 rings)
+{
+	start_behind_iommu(false, size, rings);
+}
+
+void packed_start_behind_iommu(u16 size, u64 rings)
+{
+	start_behind_iommu(true, size, rings);
+}
+
+void offer_one(void)
+{
+	const struct fake_seg seg = {BUFFERS, 8};
+
+	if (is_packed())
+		packed_offer(&t.p, 0, &seg, 0, 1);
+	else
+		fake_offer(&t.q, fake_chain(&t.q, &seg, 0, 1));
+}
+
+bool take_used(u32 *id, u32 *len)
+{
+	return is_packed() ? packed_take_used(&t.p, id, len) : fake_take_used(&t.q, id, len);
 }
 
 void use_one(void)
 {
-	fake_offer(&t.q, fake_chain(&t.q, &(struct fake_seg){BUFFERS, 8}, 0, 1));
+	offer_one();
 	pop();
 	virtq_push(t.vq, t.chain.head, 0);
 	virtq_publish(t.vq);
@@ -140,21 +188,23 @@ void use_one(void)
 
 void check_broken(const char *text)
 {
-	unsigned int interrupts = fake_interrupts(&t.q);
-	u16 used = fake_used_idx(&t.q);
+	unsigned int interrupts = atomic_load(&t.drv.interrupts[0]);
+	u8 before[1024], after[sizeof(before)];
 
 	CHECK(capture_one_line(text, "queue-test at the-slot stopped until the guest resets it"));
 	CHECK(needs_reset());
 	CHECK_EQ(atomic_load(&t.drv.config_interrupts), 1);
+	fake_read(&t.drv, t.rings, before, sizeof(before));
 	CHECK_EQ(virtq_pop(t.vq, &t.chain), -EIO);
 	CHECK_EQ(virtq_push(t.vq, 0, 0), -EIO);
 	virtq_publish(t.vq);
 	virtq_disable_kick(t.vq);
 	CHECK(!virtq_enable_kick(t.vq));
-	fake_kick(&t.q);
+	virtio_kick(&t.vdev, 0);
 	CHECK_EQ(t.kicks, 0);
-	CHECK_EQ(fake_used_idx(&t.q), used);
-	CHECK_EQ(fake_interrupts(&t.q), interrupts);
+	fake_read(&t.drv, t.rings, after, sizeof(after));
+	CHECK(!memcmp(before, after, sizeof(before)));
+	CHECK_EQ(atomic_load(&t.drv.interrupts[0]), interrupts);
 	CHECK_EQ(atomic_load(&t.drv.config_interrupts), 1);
 }
 
@@ -162,11 +212,11 @@ void check_works(void)
 {
 	u32 id, len;
 
-	fake_offer(&t.q, fake_chain(&t.q, &(struct fake_seg){BUFFERS, 8}, 0, 1));
+	offer_one();
 	if (!pop())
 		return;
 	CHECK_EQ(virtq_push(t.vq, t.chain.head, 8), 0);
 	virtq_publish(t.vq);
-	CHECK(fake_take_used(&t.q, &id, &len) && len == 8);
+	CHECK(take_used(&id, &len) && len == 8);
 	CHECK(!needs_reset());
 }

@@ -7,6 +7,7 @@
 #define LKVM_TESTS_QUEUE_GUEST_H
 
 #include "fake-guest.h"
+#include "fake-packed.h"
 #include "iommu/iommu.h"
 
 #define RAM_SIZE    (8 * MiB)
@@ -27,7 +28,9 @@ struct queue_guest {
 	struct iommu_endpoint ep;
 	struct virtio_device vdev;
 	struct fake_driver drv;
-	struct fake_queue q;
+	struct fake_queue q; /* one of these, by what is negotiated */
+	struct packed_queue p;
+	u64 rings;
 	struct virtq *vq;
 	struct virtq_chain chain;
 	unsigned int starts, stops, kicks;
@@ -38,6 +41,9 @@ extern struct queue_guest t;
 /* With the rings at RINGS, of queue size @size, and @features of those that are offered. */
 void device_start(u64 features, u16 size);
 void device_end(void);
+
+/* The same, of a device that offers packed queues. */
+void packed_start(u64 features, u16 size);
 
 /* The same in parts: the device alone, behind @ep if not NULL; then the driver. */
 void device_create(struct iommu_endpoint *ep);
@@ -51,11 +57,16 @@ void driver_start(u64 features, u16 size, u64 rings);
 #define IOVA_BASE 0x123456000000ULL
 #define NR_PAGES  32
 void device_start_behind_iommu(u16 size, u64 rings);
+void packed_start_behind_iommu(u16 size, u64 rings);
 u64 scattered(u64 iova);
 void iova_page_map(unsigned int page, u32 flags);
 void iova_page_unmap(unsigned int page);
 
 bool needs_reset(void);
+
+/* Offers a buffer of 8 writable bytes; takes a used one. In either layout. */
+void offer_one(void);
+bool take_used(u32 *id, u32 *len);
 
 /* Takes the chain that must be there. */
 bool pop(void);
