@@ -79,7 +79,7 @@ static int packed_pending(struct virtq *vq)
 	return head_flags(vq, &flags);
 }
 
-/* 2.8.8: all entries in their order, of which only the flag WRITE means something. */
+/* 2.8.7: all entries in their order, of which only the flag WRITE means something. */
 static int walk_indirect(struct virtq *vq, struct virtq_chain *chain,
 			 const struct vring_packed_desc *desc)
 {

@@ -107,8 +107,8 @@ void packed_offer_indirect(struct packed_queue *q, u16 id, const struct fake_seg
 
 u16 packed_flags(const struct packed_queue *q, u16 off)
 {
-	return fake_get16(q->drv, q->desc + off * DESC_SIZE +
-					  offsetof(struct vring_packed_desc, flags));
+	return fake_get16(q->drv,
+			  q->desc + off * DESC_SIZE + offsetof(struct vring_packed_desc, flags));
 }
 
 bool packed_take_used(struct packed_queue *q, u32 *id, u32 *len)
