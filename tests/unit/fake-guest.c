@@ -119,8 +119,7 @@ u16 fake_get16(const struct fake_driver *drv, u64 addr)
 {
 	u64 run;
 
-	return le16toh(
-		__atomic_load_n((u16 *)at(drv, addr, sizeof(u16), &run), __ATOMIC_ACQUIRE));
+	return le16toh(__atomic_load_n((u16 *)at(drv, addr, sizeof(u16), &run), __ATOMIC_ACQUIRE));
 }
 
 void fake_put32(const struct fake_driver *drv, u64 addr, u32 val)
@@ -134,8 +133,7 @@ u32 fake_get32(const struct fake_driver *drv, u64 addr)
 {
 	u64 run;
 
-	return le32toh(
-		__atomic_load_n((u32 *)at(drv, addr, sizeof(u32), &run), __ATOMIC_ACQUIRE));
+	return le32toh(__atomic_load_n((u32 *)at(drv, addr, sizeof(u32), &run), __ATOMIC_ACQUIRE));
 }
 
 /* 2.7: descriptors, then the available ring with its event index, then the used ring. */

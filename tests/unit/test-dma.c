@@ -242,6 +242,7 @@ TEST(words)
 {
 	struct dma_chan *chan = &d.chans[0][0];
 	u16 val;
+	u32 val32;
 
 	dma_guest_start();
 	dma_guest_map(IOVA, BANK1, 1, MAP_RW);
@@ -252,7 +253,10 @@ TEST(words)
 	CHECK_EQ(val, 0x1234);
 	CHECK_EQ(dma_store32(chan, IOVA + 2 * PAGE + 4, 0x89abcdef), 0);
 	CHECK(!memcmp(host(BANK1 + 4), &(u32){0x89abcdef}, 4));
+	CHECK_EQ(dma_load32(chan, IOVA + PAGE + 4, &val32), 0);
+	CHECK_EQ(val32, 0x89abcdef);
 
+	CHECK_EQ(dma_load32(chan, IOVA + 2, &val32), -EINVAL);
 	CHECK_EQ(dma_load16(chan, IOVA + 1, &val), -EINVAL);
 	CHECK_EQ(dma_store16(chan, IOVA + PAGE - 1, 0), -EINVAL);
 	CHECK_EQ(dma_store32(chan, IOVA + 2, 0), -EINVAL);
@@ -260,6 +264,7 @@ TEST(words)
 	CHECK_EQ(dma_store16(chan, IOVA + PAGE, 0), -EFAULT);
 	CHECK_EQ(dma_store32(chan, IOVA + PAGE, 0), -EFAULT);
 	CHECK_EQ(dma_load16(chan, IOVA + 2 * PAGE, &val), -EFAULT);
+	CHECK_EQ(dma_load32(chan, IOVA + 2 * PAGE, &val32), -EFAULT);
 	CHECK_EQ(dma_load16(chan, IOVA - 2, &val), -EFAULT);
 	dma_guest_end();
 }
