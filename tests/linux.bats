@@ -56,6 +56,14 @@ boot() # KERNEL GROUPS TYPE OPTIONS APPEND
 	boot 6.1 '' '' --iommu=virtio,bypass=on ''
 }
 
+@test "Debian 7.x with packed virtqueues, strict" {
+	boot 7 "$behind" DMA '--iommu=virtio --virtio-ring=packed' iommu.strict=1
+}
+
+@test "Debian 6.12 with packed virtqueues, lazy" {
+	boot 6.12 "$behind" DMA-FQ '--iommu=virtio --virtio-ring=packed' iommu.strict=0
+}
+
 @test "Debian 7.x with INTx instead of MSI-X" {
 	boot 7 "$behind" DMA --iommu=virtio 'pci=nomsi iommu.strict=1'
 }

@@ -4,7 +4,7 @@
  * and fault events. What they mean is in iommu/iommu.h.
  *
  * Requests are served in the thread of the vCPU that kicks, all that wait, with one
- * update of the used index.
+ * store that makes the answers visible.
  */
 #ifndef LKVM_VIRTIO_IOMMU_H
 #define LKVM_VIRTIO_IOMMU_H

@@ -8,13 +8,17 @@
 status=0
 dd if=/dev/urandom of=read.img bs=1M count=4 2>/dev/null
 sum=$(sha256sum <read.img)
+packed=0
+case $OPTIONS in
+*--virtio-ring=packed*) packed=1 ;;
+esac
 for cpus in 1 2; do
 	truncate -s 2M write.img
 	truncate -s 1M off.img
 	off=
 	[ -z "$GROUPS" ] || off=,iommu=off
 	{
-		echo "GROUPS='$GROUPS' TYPE=$TYPE CPUS=$cpus SUM=${sum%% *}"
+		echo "GROUPS='$GROUPS' TYPE=$TYPE CPUS=$cpus SUM=${sum%% *} PACKED=$packed"
 		cat guest-check.sh
 	} >script.sh
 	elf=

@@ -5,6 +5,7 @@
 #   TYPE     of these groups
 #   CPUS     how many are online
 #   SUM      sha256 of the first disk
+#   PACKED   1 if all virtqueues are packed, 0 if none is
 #
 # Writes a new pattern over the second disk and prints its sha256 as "written SUM".
 status=0
@@ -35,6 +36,11 @@ done
 	[ -z "$groups$GROUPS" ] || wrong "groups hold '$groups', not '$GROUPS'"
 
 [ "$(grep -c ^processor /proc/cpuinfo)" = "$CPUS" ] || wrong "$(nproc) CPUs, not $CPUS"
+
+# What was agreed on: a digit for each feature, from 0 on.
+for features in /sys/bus/virtio/devices/*/features; do
+	[ "$(cut -c35 "$features")" = "$PACKED" ] || wrong "$features: $(cat "$features")"
+done
 
 sum=$(dd if="/dev/$first" bs=64k iflag=direct 2>/dev/null | sha256sum)
 [ "${sum%% *}" = "$SUM" ] || wrong "direct reads of the first disk give $sum"
