@@ -19,10 +19,6 @@
 #include "virtio/pci.h"
 #include "vm/vm.h"
 
-/* The ISR status (4.1.4.5). */
-#define ISR_QUEUE  BIT(0)
-#define ISR_CONFIG BIT(1)
-
 #define VIRTIO_VENDOR		0x1af4
 #define VIRTIO_MODERN_DEVICE	0x1040 /* plus the device ID (4.1.2.1) */
 #define VIRTIO_MODERN_SUBSYSTEM 0x40
@@ -71,39 +67,30 @@ enum {
 	WINDOW_SIZE = 20,
 };
 
-static struct virtq *selected_queue(struct virtio_pci *vpci)
-{
-	return vpci->queue_select < vpci->vdev->nr_vqs ? &vpci->vdev->vqs[vpci->queue_select]
-						       : NULL;
-}
-
 static void put(u8 *regs, unsigned int off, u64 val, unsigned int size)
 {
 	val = htole64(val);
 	memcpy(regs + off, &val, size);
 }
 
-static u32 feature_half(u64 features, u32 select)
-{
-	return select < 2 ? features >> (32 * select) : 0;
-}
-
 /* What a read of the whole structure gives. */
 static void common_fill(struct virtio_pci *vpci, u8 *regs)
 {
-	const struct virtio_device *vdev = vpci->vdev;
-	const struct virtq *vq = selected_queue(vpci);
+	const struct virtio_regs *sel = &vpci->regs;
+	struct virtio_device *vdev = vpci->vdev;
+	const struct virtq *vq = virtio_selected_queue(sel, vdev);
 
 	memset(regs, 0, COMMON_SIZE);
-	put(regs, COMMON_DFSELECT, vpci->device_feature_select, 4);
-	put(regs, COMMON_DF, feature_half(vdev->offered, vpci->device_feature_select), 4);
-	put(regs, COMMON_GFSELECT, vpci->driver_feature_select, 4);
-	put(regs, COMMON_GF, feature_half(vpci->driver_features, vpci->driver_feature_select), 4);
+	put(regs, COMMON_DFSELECT, sel->device_feature_select, 4);
+	put(regs, COMMON_DF, virtio_feature_half(vdev->offered, sel->device_feature_select), 4);
+	put(regs, COMMON_GFSELECT, sel->driver_feature_select, 4);
+	put(regs, COMMON_GF, virtio_feature_half(sel->driver_features, sel->driver_feature_select),
+	    4);
 	put(regs, COMMON_MSIX, vpci->config_vector, 2);
 	put(regs, COMMON_NUMQ, vdev->nr_vqs, 2);
 	put(regs, COMMON_STATUS, atomic_load(&vdev->status), 1);
 	put(regs, COMMON_CFGGENERATION, atomic_load(&vdev->config_generation), 1);
-	put(regs, COMMON_Q_SELECT, vpci->queue_select, 2);
+	put(regs, COMMON_Q_SELECT, sel->queue_select, 2);
 	if (!vq)
 		return;
 	put(regs, COMMON_Q_SIZE, vq->size, 2);
@@ -119,17 +106,6 @@ static void common_fill(struct virtio_pci *vpci, u8 *regs)
 static u16 valid_vector(const struct virtio_pci *vpci, u16 vector)
 {
 	return vector < vpci->pci.msix.nr ? vector : VIRTIO_NO_VECTOR;
-}
-
-/* One 32-bit half, or all, of an address register. */
-static void set_address(u64 *reg, unsigned int off, u64 val, unsigned int len)
-{
-	if (len == 8)
-		*reg = val;
-	else if (len == 4 && !off)
-		*reg = (*reg & ~0xffffffffULL) | val;
-	else if (len == 4)
-		*reg = (*reg & 0xffffffffULL) | val << 32;
 }
 
 static void queue_write(struct virtio_pci *vpci, struct virtq *vq, u64 off, u64 val,
@@ -149,13 +125,13 @@ static void queue_write(struct virtio_pci *vpci, struct virtq *vq, u64 off, u64 
 		return;
 	switch (off & ~7ULL) {
 	case COMMON_Q_DESC:
-		set_address(&vq->desc, off & 7, val, len);
+		virtio_set_address(&vq->desc, off & 7, val, len);
 		return;
 	case COMMON_Q_AVAIL:
-		set_address(&vq->avail, off & 7, val, len);
+		virtio_set_address(&vq->avail, off & 7, val, len);
 		return;
 	case COMMON_Q_USED:
-		set_address(&vq->used, off & 7, val, len);
+		virtio_set_address(&vq->used, off & 7, val, len);
 		return;
 	}
 	if (off == COMMON_Q_SIZE)
@@ -166,10 +142,7 @@ static void queue_write(struct virtio_pci *vpci, struct virtq *vq, u64 off, u64 
 
 static void transport_reset(struct virtio_pci *vpci)
 {
-	vpci->device_feature_select = 0;
-	vpci->driver_feature_select = 0;
-	vpci->driver_features = 0;
-	vpci->queue_select = 0;
+	memset(&vpci->regs, 0, sizeof(vpci->regs));
 	vpci->config_vector = VIRTIO_NO_VECTOR;
 	pthread_mutex_lock(&vpci->isr_lock);
 	vpci->isr = 0;
@@ -180,21 +153,17 @@ static void transport_reset(struct virtio_pci *vpci)
 static void common_write(struct virtio_pci *vpci, u64 off, u64 val, unsigned int len)
 {
 	struct virtio_device *vdev = vpci->vdev;
-	struct virtq *vq = selected_queue(vpci);
+	struct virtq *vq = virtio_selected_queue(&vpci->regs, vdev);
 
 	switch (off) {
 	case COMMON_DFSELECT:
-		vpci->device_feature_select = val;
+		vpci->regs.device_feature_select = val;
 		break;
 	case COMMON_GFSELECT:
-		vpci->driver_feature_select = val;
+		vpci->regs.driver_feature_select = val;
 		break;
 	case COMMON_GF:
-		if (vpci->driver_feature_select < 2) {
-			set_address(&vpci->driver_features, 4 * vpci->driver_feature_select, val,
-				    4);
-			virtio_set_features(vdev, vpci->driver_features);
-		}
+		virtio_write_features(&vpci->regs, vdev, val);
 		break;
 	case COMMON_MSIX:
 		vpci->config_vector = valid_vector(vpci, val);
@@ -205,7 +174,7 @@ static void common_write(struct virtio_pci *vpci, u64 off, u64 val, unsigned int
 			transport_reset(vpci);
 		break;
 	case COMMON_Q_SELECT:
-		vpci->queue_select = val;
+		vpci->regs.queue_select = (u16)val;
 		break;
 	default:
 		if (vq && off >= COMMON_Q_SIZE)
@@ -229,23 +198,6 @@ static void common_access(struct virtio_pci *vpci, u64 off, void *data, unsigned
 		memcpy(data, regs + off, len);
 	}
 	pthread_mutex_unlock(&vpci->vdev->lock);
-}
-
-static void device_access(struct virtio_pci *vpci, u64 off, void *data, unsigned int len,
-			  bool write)
-{
-	struct virtio_device *vdev = vpci->vdev;
-
-	if (!write)
-		memset(data, 0, len);
-	if (off + len > vdev->ops->config_size)
-		return;
-	pthread_mutex_lock(&vdev->lock);
-	if (!write)
-		vdev->ops->config_read(vdev, off, data, len);
-	else if (vdev->ops->config_write)
-		vdev->ops->config_write(vdev, off, data, len);
-	pthread_mutex_unlock(&vdev->lock);
 }
 
 static void isr_access(struct virtio_pci *vpci, u64 off, void *data, unsigned int len, bool write)
@@ -280,7 +232,7 @@ static void regs_access(struct virtio_pci *vpci, u64 off, void *data, unsigned i
 		isr_access(vpci, off - page, data, len, write);
 		break;
 	case DEVICE_OFF:
-		device_access(vpci, off - page, data, len, write);
+		virtio_config_access(vpci->vdev, off - page, data, len, write);
 		break;
 	case NOTIFY_OFF:
 		if (write)
@@ -369,7 +321,7 @@ static void interrupt(struct virtio_device *vdev, struct virtq *vq)
 		return;
 	}
 	pthread_mutex_lock(&vpci->isr_lock);
-	vpci->isr |= vq ? ISR_QUEUE : ISR_CONFIG;
+	vpci->isr |= vq ? VIRTIO_ISR_QUEUE : VIRTIO_ISR_CONFIG;
 	pci_intx_set(&vpci->pci, true);
 	pthread_mutex_unlock(&vpci->isr_lock);
 }

@@ -4,7 +4,7 @@
 #define LKVM_VIRTIO_PCI_H
 
 #include "iommu/dma.h"
-#include "virtio/device.h"
+#include "virtio/transport.h"
 #include "vm/pci.h"
 
 struct virtio_pci {
@@ -14,9 +14,7 @@ struct virtio_pci {
 	unsigned int window_cap; /* offset of the PCI_CFG capability */
 
 	/* Driver-visible registers of the transport, guarded by vdev->lock. */
-	u32 device_feature_select, driver_feature_select;
-	u64 driver_features;
-	u16 queue_select;
+	struct virtio_regs regs;
 	_Atomic u16 config_vector; /* as virtq.vector */
 
 	pthread_mutex_t isr_lock; /* guards isr together with the INTx level */
