@@ -208,15 +208,21 @@ void virtio_queue_enable(struct virtio_device *vdev, unsigned int index)
 		queue_start(vdev, index);
 }
 
-void virtio_queue_reset(struct virtio_device *vdev, unsigned int index)
+void virtio_queue_disable(struct virtio_device *vdev, unsigned int index)
 {
 	struct virtq *vq = &vdev->vqs[index];
 
-	if (!virtio_has_feature(vdev, VIRTIO_F_RING_RESET))
-		return;
 	if (vq->enabled && driver_ok(vdev))
 		queue_stop(vdev, index);
-	virtq_reset(vq);
+	vq->enabled = false;
+}
+
+void virtio_queue_reset(struct virtio_device *vdev, unsigned int index)
+{
+	if (!virtio_has_feature(vdev, VIRTIO_F_RING_RESET))
+		return;
+	virtio_queue_disable(vdev, index);
+	virtq_reset(&vdev->vqs[index]);
 }
 
 void virtio_kick(struct virtio_device *vdev, unsigned int index)

@@ -102,6 +102,9 @@ void virtio_needs_reset(struct virtio_device *vdev, const char *why);
 void virtio_set_status(struct virtio_device *vdev, u8 status);
 void virtio_set_features(struct virtio_device *vdev, u64 features);
 void virtio_queue_enable(struct virtio_device *vdev, unsigned int index);
+/* Stops the queue, what the driver set it up with stays. Nobody touches it afterwards. */
+void virtio_queue_disable(struct virtio_device *vdev, unsigned int index);
+/* The same, and all of its setup is as after a reset; only if RING_RESET is agreed on. */
 void virtio_queue_reset(struct virtio_device *vdev, unsigned int index);
 
 /* For transports, without the lock: a kick that came as an exit. */
