@@ -48,6 +48,7 @@
 /* 6.4.3.6, Interrupt Vector Flags; active high and exclusive are zeros. */
 #define INTERRUPT_CONSUMER BIT(0)
 #define INTERRUPT_EDGE	   BIT(1)
+#define INTERRUPT_SHARED   BIT(3)
 
 void aml_init(struct aml *a, void *buf, size_t size)
 {
@@ -325,7 +326,7 @@ void aml_res_interrupt(struct aml *a, u32 gsi, bool level)
 {
 	put8(a, RES_INTERRUPT);
 	put_le(a, 6, 2);
-	put8(a, (u8)(INTERRUPT_CONSUMER | (level ? 0 : INTERRUPT_EDGE)));
+	put8(a, INTERRUPT_CONSUMER | (level ? INTERRUPT_SHARED : INTERRUPT_EDGE));
 	put8(a, 1); /* one interrupt */
 	put_le(a, gsi, 4);
 }

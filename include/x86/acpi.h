@@ -47,7 +47,7 @@ struct acpi_range {
 	u64 size;
 };
 
-/* A virtio-mmio transport: device LNRO0005, with a level-triggered interrupt. */
+/* A virtio-mmio transport: device LNRO0005, with a level-triggered interrupt that is shared. */
 struct acpi_virtio_mmio {
 	u64 base; /* [base, base + size) below 4 GiB */
 	u64 size; /* bytes */

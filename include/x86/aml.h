@@ -82,7 +82,10 @@ void aml_res_io(struct aml *a, u16 port, u8 len);
 /* 6.4.3.4 Memory32Fixed(ReadWrite, @base, @size). */
 void aml_res_memory32(struct aml *a, u32 base, u32 size);
 
-/* 6.4.3.6 Interrupt(ResourceConsumer, @level or edge, ActiveHigh, Exclusive) { @gsi }. */
+/*
+ * 6.4.3.6 Interrupt(ResourceConsumer, Level, ActiveHigh, Shared) { @gsi }, or with Edge and
+ * Exclusive.
+ */
 void aml_res_interrupt(struct aml *a, u32 gsi, bool level);
 
 /*

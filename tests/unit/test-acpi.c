@@ -472,7 +472,7 @@ TEST(dsdt_resources)
 				 0x89, 6, 0, 3, 1, 8, 0, 0, 0, 0x79, 0};
 	static const u8 pvpanic[] = {0x47, 1, 0x05, 0x05, 0x05, 0x05, 1, 1, 0x79, 0};
 	static const u8 virtio_mmio[] = {0x86, 9, 0, 1, 0, 0x10, 0, 0xd0, 0, 0x10, 0, 0,
-					 0x89, 6, 0, 1, 1, 7, 0, 0, 0, 0x79, 0};
+					 0x89, 6, 0, 9, 1, 7, 0, 0, 0, 0x79, 0};
 	static const u8 s5[] = {0x08, '_', 'S', '5', '_', 0x12, 7, 4, 0x0a, 5, 0, 0, 0};
 	/* clang-format on */
 
