@@ -26,7 +26,7 @@
 
 struct run_options {
 	struct machine_config machine;
-	const char *mem, *cpus; /* as they were given */
+	const char *mem, *cpus, *transport; /* as they were given */
 	bool want_help;
 };
 
@@ -165,6 +165,19 @@ static int opt_virtio_ring(void *opaque, const char *value)
 	return 0;
 }
 
+static int opt_virtio_transport(void *opaque, const char *value)
+{
+	struct run_options *o = opaque;
+
+	if (set_once(&o->transport, value, "virtio-transport"))
+		return -EINVAL;
+	if (virtio_transport_by_name(value, &o->machine.transport)) {
+		pr_err("--virtio-transport: '%s' is neither 'pci' nor 'mmio'", value);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static int opt_trace(void *opaque, const char *value)
 {
 	(void)opaque;
@@ -210,6 +223,8 @@ static const struct option_def options[] = {
 	{"virtio-ring", 0, "LAYOUT",
 	 "layout of virtqueues that devices offer: split, or\npacked as well (split)",
 	 opt_virtio_ring},
+	{"virtio-transport", 0, "pci|mmio",
+	 "how the guest gets to devices that do not say it (pci)", opt_virtio_transport},
 	{"trace", 0, "AREA", "say on stderr what happens; areas: iommu, virtio", opt_trace},
 	{"test-exit", 0, NULL,
 	 "let the guest end lkvm with the status that it writes\nto port 0xf4", opt_test_exit},

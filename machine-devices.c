@@ -8,19 +8,6 @@
 #include "machine.h"
 #include "util/log.h"
 
-/* Slot 0 is the host bridge. */
-#define FIRST_SLOT 1
-
-static int plug(struct machine *m, struct machine_device *d, unsigned int slot)
-{
-	int ret = virtio_pci_init(&d->pci, d->vdev, &m->pci, slot, d->type->pci_class,
-				  d->behind_iommu ? &d->ep : NULL);
-
-	if (ret)
-		pr_err("cannot put a %s on the PCI bus: %s", d->type->name, strerror(-ret));
-	return ret;
-}
-
 static int create_iommu(struct machine *m, const void *config, struct iommu_endpoint *ep,
 			struct virtio_device **vdev)
 {
@@ -62,39 +49,101 @@ static void offer_features(struct machine *m, struct virtio_device *vdev,
 		vdev->offered |= BIT_ULL(VIRTIO_F_RING_PACKED);
 }
 
+static int plug(struct machine *m, struct machine_device *d)
+{
+	struct iommu_endpoint *ep = d->behind_iommu ? &d->ep : NULL;
+	struct mmio_slot place;
+	int ret;
+
+	if (d->transport == VIRTIO_TRANSPORT_PCI) {
+		ret = virtio_pci_init(&d->pci, d->vdev, &m->pci, d->slot, d->type->pci_class, ep);
+	} else {
+		arch_mmio_slot(d->slot, &place);
+		ret = virtio_mmio_init(&d->mmio, d->vdev, &m->vm, place.base, place.gsi);
+	}
+	if (ret)
+		pr_err("cannot plug in a %s: %s", d->type->name, strerror(-ret));
+	return ret;
+}
+
+static void unplug(struct machine_device *d)
+{
+	if (d->transport == VIRTIO_TRANSPORT_PCI)
+		virtio_pci_destroy(&d->pci);
+	else
+		virtio_mmio_destroy(&d->mmio);
+}
+
+/* Chooses where @d goes. PCI slot 0 is the host bridge's. */
+static int take_slot(struct machine *m, struct machine_device *d,
+		     const struct virtio_options *options)
+{
+	struct mmio_slot place;
+
+	d->transport = options->transport;
+	if (d->transport == VIRTIO_TRANSPORT_DEFAULT)
+		d->transport = m->config->transport;
+	if (d->transport == VIRTIO_TRANSPORT_DEFAULT)
+		d->transport = VIRTIO_TRANSPORT_PCI;
+
+	if (d->transport == VIRTIO_TRANSPORT_PCI) {
+		if (m->nr_pci == MACHINE_MAX_PCI) {
+			pr_err("%s: PCI is full, it has room for %d devices: try transport=mmio",
+			       options->what, MACHINE_MAX_PCI);
+			return -ENOSPC;
+		}
+		d->slot = ++m->nr_pci;
+		return 0;
+	}
+	if (m->nr_mmio == MACHINE_MAX_MMIO || !arch_mmio_slot(m->nr_mmio, &place)) {
+		pr_err("%s: all %u places for virtio-mmio are in use: try transport=pci",
+		       options->what, m->nr_mmio);
+		return -ENOSPC;
+	}
+	d->slot = m->nr_mmio++;
+	return 0;
+}
+
+static int add_endpoint(struct machine *m, struct machine_device *d)
+{
+	u32 id = d->transport == VIRTIO_TRANSPORT_PCI ? d->slot << 3
+						      : MACHINE_MMIO_ENDPOINTS + d->slot;
+	int ret = iommu_add_endpoint(&m->iommu, &d->ep, id);
+
+	if (ret)
+		pr_err("cannot put a %s behind the virtio-iommu: %s", d->type->name,
+		       strerror(-ret));
+	return ret;
+}
+
 static int add_device(struct machine *m, const struct device_type *type,
 		      const struct virtio_options *options, const void *config)
 {
-	unsigned int slot = FIRST_SLOT + m->nr_devices;
-	struct machine_device *d;
+	struct machine_device *d = calloc(1, sizeof(*d));
 	int ret;
 
-	if (m->nr_devices == MACHINE_MAX_DEVICES || slot >= PCI_MAX_DEVICES) {
-		pr_err("too many devices: there is no room for one more %s", type->name);
-		return -ENOSPC;
-	}
-	d = calloc(1, sizeof(*d));
 	if (!d) {
 		pr_err("out of memory");
 		return -ENOMEM;
 	}
-	m->devices[m->nr_devices++] = d;
 	d->type = type;
+	ret = take_slot(m, d, options);
+	if (ret) {
+		free(d);
+		return ret;
+	}
+	m->devices[m->nr_devices++] = d;
 	d->behind_iommu = is_behind_iommu(m, type, options);
 	if (d->behind_iommu) {
-		/* An endpoint's ID is its bus, device and function. */
-		ret = iommu_add_endpoint(&m->iommu, &d->ep, slot << 3);
-		if (ret) {
-			pr_err("cannot put a %s behind the virtio-iommu: %s", type->name,
-			       strerror(-ret));
+		ret = add_endpoint(m, d);
+		if (ret)
 			return ret;
-		}
 	}
 	ret = type->create(m, config, d->behind_iommu ? &d->ep : NULL, &d->vdev);
 	if (ret)
 		return ret;
 	offer_features(m, d->vdev, options);
-	ret = plug(m, d, slot);
+	ret = plug(m, d);
 	if (ret) {
 		type->destroy(d->vdev);
 		d->vdev = NULL;
@@ -173,7 +222,7 @@ void machine_destroy_devices(struct machine *m)
 
 		if (!d->vdev)
 			continue;
-		virtio_pci_destroy(&d->pci);
+		unplug(d);
 		d->type->destroy(d->vdev);
 	}
 	if (m->has_iommu)

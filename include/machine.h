@@ -10,6 +10,7 @@
 #include "iommu/iommu.h"
 #include "virtio/blk.h"
 #include "virtio/iommu.h"
+#include "virtio/mmio.h"
 #include "virtio/options.h"
 #include "virtio/pci.h"
 #include "vm/loop.h"
@@ -17,8 +18,10 @@
 #include "vm/terminal.h"
 #include "vm/vm.h"
 
-#define MACHINE_MAX_DISKS   28
-#define MACHINE_MAX_DEVICES 31
+#define MACHINE_MAX_DISKS   64
+#define MACHINE_MAX_MMIO    64 /* virtio-mmio slots, where the architecture has as many */
+#define MACHINE_MAX_PCI	    30 /* devices on PCI: in slots 1 to 30 */
+#define MACHINE_MAX_DEVICES (MACHINE_MAX_PCI + MACHINE_MAX_MMIO)
 
 struct machine_config {
 	const char *kernel; /* NULL: the embedded guest */
@@ -32,6 +35,7 @@ struct machine_config {
 	struct iommu_config iommu;
 	struct virtio_options viommu; /* of the device that carries the IOMMU's requests */
 	enum virtio_ring ring; /* of devices whose options leave it open */
+	enum virtio_transport transport; /* of devices whose options leave it open */
 	bool test_exit; /* the port by which a guest ends the program with a status */
 };
 
@@ -40,7 +44,7 @@ struct machine;
 /* A kind of virtio device, for machine_add_devices(). */
 struct device_type {
 	const char *name; /* "disk": for messages */
-	u32 pci_class; /* 24 bits */
+	u32 pci_class; /* 24 bits; for devices on PCI */
 	/*
 	 * Makes the device of @config, whose DMA is that of @ep (NULL: untranslated).
 	 * Prints the reason on failure; -errno.
@@ -51,11 +55,22 @@ struct device_type {
 	void (*destroy)(struct virtio_device *vdev);
 };
 
+/*
+ * The endpoint ID of a device on virtio-mmio is its slot with this added; that of a PCI
+ * function is its bus, device and function, which have 16 bits.
+ */
+#define MACHINE_MMIO_ENDPOINTS 0x10000
+
 /* A virtio device and its place in the machine. */
 struct machine_device {
 	const struct device_type *type;
 	struct virtio_device *vdev;
-	struct virtio_pci pci;
+	enum virtio_transport transport; /* PCI or MMIO */
+	unsigned int slot; /* PCI device number, or number of the virtio-mmio slot */
+	union {
+		struct virtio_pci pci;
+		struct virtio_mmio mmio;
+	};
 	struct iommu_endpoint ep; /* if behind_iommu */
 	bool behind_iommu;
 };
@@ -74,6 +89,7 @@ struct machine {
 	struct machine_device *viommu_device; /* NULL: there is none */
 	struct machine_device *devices[MACHINE_MAX_DEVICES];
 	unsigned int nr_devices;
+	unsigned int nr_pci, nr_mmio; /* slots in use, the first ones */
 	struct arch_board *board; /* what the architecture keeps */
 };
 
@@ -104,6 +120,18 @@ int arch_init_irqchip(struct machine *m);
 int arch_init_board(struct machine *m);
 int arch_load(struct machine *m);
 void arch_destroy(struct machine *m);
+
+/*
+ * A place for a virtio-mmio device: the GPA of its VIRTIO_MMIO_SIZE bytes of registers, and
+ * a level-triggered GSI that others may have, too.
+ */
+struct mmio_slot {
+	u64 base;
+	u32 gsi;
+};
+
+/* Slot @n, counted from 0; false if there are not as many. */
+bool arch_mmio_slot(unsigned int n, struct mmio_slot *slot);
 
 /* IOVAs that an IOMMU of this architecture never translates; returns how many. */
 unsigned int arch_iommu_resv(struct iommu_resv *resv, unsigned int max);

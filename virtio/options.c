@@ -30,12 +30,34 @@ int virtio_ring_by_name(const char *name, enum virtio_ring *ring)
 	return 0;
 }
 
+int virtio_transport_by_name(const char *name, enum virtio_transport *transport)
+{
+	if (!strcmp(name, "pci"))
+		*transport = VIRTIO_TRANSPORT_PCI;
+	else if (!strcmp(name, "mmio"))
+		*transport = VIRTIO_TRANSPORT_MMIO;
+	else
+		return -EINVAL;
+	return 0;
+}
+
 int virtio_parse_ring(void *opaque, const char *value)
 {
 	struct virtio_options *options = opaque;
 
 	if (!value || virtio_ring_by_name(value, &options->ring)) {
 		pr_err("%s: ring=%s: expected split or packed", options->what, value ? value : "");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int virtio_parse_transport(void *opaque, const char *value)
+{
+	struct virtio_options *options = opaque;
+
+	if (!value || virtio_transport_by_name(value, &options->transport)) {
+		pr_err("%s: transport=%s: expected pci or mmio", options->what, value ? value : "");
 		return -EINVAL;
 	}
 	return 0;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The fixed devices of the PC: what is at which port, and how it is powered off. */
+#include <assert.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -24,8 +25,9 @@
 /* The ACPI tables end before the reset vector. */
 #define TABLES_SIZE (X86_RESET_VECTOR - ACPI_TABLES_GPA)
 
-/* Behind all that machine.c fills. */
-#define UNUSED_SLOT (PCI_MAX_DEVICES - 1)
+/* Behind all that machine-devices.c fills. */
+#define UNUSED_SLOT (MACHINE_MAX_PCI + 1)
+static_assert(UNUSED_SLOT < PCI_MAX_DEVICES, "there is such a slot");
 
 /* The host bridge: software takes its class for a sign that there is PCI at all. */
 #define HOST_BRIDGE_VENDOR 0x1b36
@@ -57,6 +59,18 @@ unsigned int arch_iommu_resv(struct iommu_resv *resv, unsigned int max)
 	(void)max;
 	resv[0] = (struct iommu_resv){X86_MSI_START, X86_MSI_LAST, IOMMU_RESV_MSI};
 	return 1;
+}
+
+bool arch_mmio_slot(unsigned int n, struct mmio_slot *slot)
+{
+	/* The wires below PCI's that neither a timer nor COM1, COM2 or the clock can be on. */
+	static const u8 gsis[] = {5, 6, 7, 9, 10, 11, 12, 13, 14, 15};
+
+	if (n >= MACHINE_MAX_MMIO)
+		return false;
+	slot->base = X86_VIRTIO_MMIO_BASE + n * (u64)VIRTIO_MMIO_SIZE;
+	slot->gsi = gsis[n % ARRAY_SIZE(gsis)];
+	return true;
 }
 
 int arch_init_memory(struct machine *m)
@@ -221,9 +235,54 @@ static struct acpi_range mem64_window(const struct vm *vm)
 	return (struct acpi_range){base, X86_PCI_MEM64_SIZE};
 }
 
+/* The devices in their places on virtio-mmio, each at the index of its slot. */
+static void describe_mmio(const struct machine *m, struct acpi_virtio_mmio *mmio)
+{
+	for (unsigned int i = 0; i < m->nr_devices; i++) {
+		const struct machine_device *d = m->devices[i];
+
+		if (d->transport == VIRTIO_TRANSPORT_MMIO)
+			mmio[d->slot] = (struct acpi_virtio_mmio){
+				.base = d->mmio.base,
+				.size = VIRTIO_MMIO_SIZE,
+				.gsi = d->mmio.gsi,
+				.behind_iommu = d->behind_iommu,
+				.endpoint = d->ep.id,
+			};
+	}
+}
+
+static void describe_iommu(const struct machine *m, struct acpi_config *cfg, u16 *endpoints)
+{
+	const struct machine_device *viommu = m->viommu_device;
+	bool any = false;
+
+	cfg->has_viot = true;
+	cfg->endpoints = endpoints;
+	cfg->iommu_is_mmio = viommu->transport == VIRTIO_TRANSPORT_MMIO;
+	if (cfg->iommu_is_mmio)
+		cfg->iommu_mmio = viommu->slot;
+	else
+		cfg->iommu_bdf = pci_bdf(&viommu->pci.pci);
+	for (unsigned int i = 0; i < m->nr_devices; i++) {
+		const struct machine_device *d = m->devices[i];
+
+		any |= d->behind_iommu;
+		if (d->behind_iommu && d->transport == VIRTIO_TRANSPORT_PCI)
+			endpoints[cfg->nr_endpoints++] = pci_bdf(&d->pci.pci);
+	}
+	/*
+	 * Linux gives the IOMMU its place in the tree when it meets an endpoint's node,
+	 * and its driver crashes without. So an IOMMU that has none gets one that is empty.
+	 */
+	if (!any)
+		endpoints[cfg->nr_endpoints++] = UNUSED_SLOT << 3;
+}
+
 static int write_tables(struct machine *m, u64 *rsdp, size_t *used)
 {
-	u16 endpoints[PCI_MAX_DEVICES];
+	struct acpi_virtio_mmio mmio[MACHINE_MAX_MMIO];
+	u16 endpoints[MACHINE_MAX_PCI + 1];
 	struct acpi_config cfg = {
 		.nr_cpus = m->config->nr_vcpus,
 		.pci_io = {X86_PCI_IO_BASE, X86_PCI_IO_SIZE},
@@ -233,24 +292,15 @@ static int write_tables(struct machine *m, u64 *rsdp, size_t *used)
 		.nr_buses = X86_PCI_BUSES,
 		.serial_port = X86_SERIAL_PORT,
 		.serial_gsi = X86_SERIAL_GSI,
-		.has_viot = m->config->has_iommu,
-		.endpoints = endpoints,
+		.virtio_mmio = mmio,
+		.nr_virtio_mmio = m->nr_mmio,
 	};
 	void *buf = guest_mem_ptr(&m->vm.mem, ACPI_TABLES_GPA, TABLES_SIZE);
 	int ret;
 
-	if (m->config->has_iommu)
-		cfg.iommu_bdf = pci_bdf(&m->viommu_device->pci.pci);
-	for (unsigned int i = 0; i < m->nr_devices; i++) {
-		if (m->devices[i]->behind_iommu)
-			endpoints[cfg.nr_endpoints++] = pci_bdf(&m->devices[i]->pci.pci);
-	}
-	/*
-	 * Linux gives the IOMMU its place in the tree when it meets an endpoint's node,
-	 * and its driver crashes without. So an IOMMU that has none gets one that is empty.
-	 */
-	if (!cfg.nr_endpoints)
-		endpoints[cfg.nr_endpoints++] = UNUSED_SLOT << 3;
+	describe_mmio(m, mmio);
+	if (m->viommu_device)
+		describe_iommu(m, &cfg, endpoints);
 	ret = acpi_build(&cfg, ACPI_TABLES_GPA, buf, TABLES_SIZE, rsdp, used);
 	if (ret)
 		pr_err("cannot describe the machine by ACPI: %s", strerror(-ret));

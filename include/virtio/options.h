@@ -18,6 +18,13 @@ enum virtio_ring {
 	VIRTIO_RING_PACKED, /* or split, if the driver prefers that */
 };
 
+/* How the guest gets to a device. */
+enum virtio_transport {
+	VIRTIO_TRANSPORT_DEFAULT, /* the user said nothing */
+	VIRTIO_TRANSPORT_PCI,
+	VIRTIO_TRANSPORT_MMIO,
+};
+
 /*
  * The first member of the configuration of each device, so that the functions of
  * VIRTIO_SUBOPTS can be in the device's table of suboptions.
@@ -26,26 +33,32 @@ struct virtio_options {
 	const char *what; /* the option, "--disk": opens messages */
 	enum virtio_choice iommu; /* behind the virtio-iommu */
 	enum virtio_ring ring;
+	enum virtio_transport transport;
 };
 
 int virtio_parse_iommu(void *opaque, const char *value);
 int virtio_parse_ring(void *opaque, const char *value);
+int virtio_parse_transport(void *opaque, const char *value);
 
-/* "split" or "packed". Prints nothing; -EINVAL. */
+/* "split" or "packed"; "pci" or "mmio". Print nothing; -EINVAL. */
 int virtio_ring_by_name(const char *name, enum virtio_ring *ring);
+int virtio_transport_by_name(const char *name, enum virtio_transport *transport);
 
 /* For the virtio-iommu, which is behind no other. */
-#define VIRTIO_IOMMU_SUBOPTS                     \
-	{                                        \
-		"ring", virtio_parse_ring, false \
+#define VIRTIO_IOMMU_SUBOPTS                               \
+	{"ring", virtio_parse_ring, false},                \
+	{                                                  \
+		"transport", virtio_parse_transport, false \
 	}
 
 /* For all other devices. */
 #define VIRTIO_SUBOPTS {"iommu", virtio_parse_iommu, false}, VIRTIO_IOMMU_SUBOPTS
 
 /* The same for the usage texts. */
-#define VIRTIO_IOMMU_SUBOPTS_USAGE \
-	"  ring=LAYOUT      of virtqueues: split or packed (--virtio-ring)"
+#define VIRTIO_IOMMU_SUBOPTS_USAGE                                            \
+	"  ring=LAYOUT      of virtqueues: split or packed (--virtio-ring)\n" \
+	"  transport=pci|mmio\n"                                              \
+	"                   how the guest gets to it (--virtio-transport)"
 #define VIRTIO_SUBOPTS_USAGE                                          \
 	"  iommu=on|off     behind the virtio-iommu (on if there is " \
 	"one)\n" VIRTIO_IOMMU_SUBOPTS_USAGE

@@ -11,7 +11,9 @@
 
 #define X86_PCI_MEM32_BASE 0xc0000000ULL
 #define X86_PCI_MEM32_SIZE 0x10000000ULL
-#define X86_ECAM_BASE	   0xe0000000ULL
+/* A page for each virtio-mmio device; an access or a mapping of one never meets another. */
+#define X86_VIRTIO_MMIO_BASE 0xd0000000ULL
+#define X86_ECAM_BASE	     0xe0000000ULL
 /* One bus: Linux looks for devices at each place of every bus that there might be. */
 #define X86_PCI_BUSES 1
 #define X86_ECAM_SIZE (X86_PCI_BUSES * 0x100000ULL)
