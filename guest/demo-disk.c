@@ -173,15 +173,16 @@ static void disk_parts(struct disk *d, struct part *p)
 	p[4] = (struct part){b->status.cpu, &b->status.dev, VIOMMU_MAP_WRITE};
 }
 
-bool disk_open(struct disk *d, u16 bdf)
+bool disk_open(struct disk *d, unsigned int index, const struct fw_device *at)
 {
-	*d = (struct disk){.bdf = bdf};
-	if (!blk_open(&d->blk, bdf, granule()) || !virtio_negotiate(&d->blk.v, ~0ULL))
+	*d = (struct disk){.index = index};
+	d->name = d->blk.v.name;
+	if (!blk_open(&d->blk, at, granule()) || !virtio_negotiate(&d->blk.v, ~0ULL))
 		return false;
 	/* A disk that does not ask for it uses guest-physical addresses as they are. */
 	if (fw.iommu_source && d->blk.v.offered & VIRTIO_F_ACCESS_PLATFORM)
-		d->translated = fw_endpoint(bdf, &d->endpoint);
-	if (pci_msix_route(bdf, LINE_DISK, LINE_DISK))
+		d->translated = fw_endpoint(at, &d->endpoint);
+	if (virtio_route(&d->blk.v, LINE_DISK, LINE_DISK))
 		d->blk.vector = LINE_DISK;
 	virtio_reset(&d->blk.v);
 	return true;
@@ -294,8 +295,8 @@ bool check_blocked(struct disk *d, int result, int want, const struct expected_f
 	viommu_drop_faults(&iommu);
 
 	if (ok && result == want) {
-		check(true, "%s: %s, fault at 0x%lx (endpoint " PCI_FMT ", %s, %s)", what,
-		      blk_result_name(result), f.address, PCI_ARGS(d->bdf), reason_name(f.reason),
+		check(true, "%s: %s, fault at 0x%lx (endpoint %s, %s, %s)", what,
+		      blk_result_name(result), f.address, d->name, reason_name(f.reason),
 		      access_name(f.flags));
 	} else {
 		check(false, "%s: %s%s%s%s%s", what, blk_result_name(result),

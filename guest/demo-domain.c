@@ -26,7 +26,7 @@ static struct buf out, in;
 /* What is written to @d: each has a pattern of its own. */
 static u64 seed_of(const struct disk *d)
 {
-	return 0x0123456789abcdefULL * (d->bdf + 1);
+	return 0x0123456789abcdefULL * (d->index + 1);
 }
 
 static void alloc_buffers(void)
@@ -92,21 +92,30 @@ static void write_and_read_back(struct disk *d)
 
 static bool completion_by_interrupt(struct disk *d)
 {
+	struct virtio_dev *v = &d->blk.v;
 	u32 before;
+	bool came;
 
 	if (d->blk.vector == VIRTIO_NO_VECTOR)
-		return check(false, "the disk has MSI-X");
+		return check(false, "the disk has %s",
+			     v->at.is_mmio ? "a wire for interrupts" : "MSI-X");
 	irq_take();
 	before = irq_count[LINE_DISK];
+	v->isr = 0;
 	blk_submit(&d->blk, BLK_T_FLUSH, 0, NULL, 0);
-	check(irq_wait_line(LINE_DISK, before),
-	      "the disk's MSI-X message comes in as an interrupt");
+	came = irq_wait_line(LINE_DISK, before);
+	if (v->at.is_mmio)
+		check(came && v->isr == 1,
+		      "the disk's wire, GSI %u, comes in as an interrupt, with status 0x%x",
+		      v->at.irq, v->isr);
+	else
+		check(came, "the disk's MSI-X message comes in as an interrupt");
 	return check_io(d, blk_wait(&d->blk), "what it announced is complete");
 }
 
 void demo_untranslated(struct disk *d)
 {
-	section("Disk " PCI_FMT ", untranslated", PCI_ARGS(d->bdf));
+	section("Disk %s, untranslated", d->name);
 	alloc_buffers();
 	if (!check(blk_start(&d->blk), "started") || !disk_is_blank(d))
 		return;
@@ -124,7 +133,7 @@ void demo_unattached(struct disk *d)
 
 void demo_translated(struct disk *d)
 {
-	section("Disk " PCI_FMT " in domain %u", PCI_ARGS(d->bdf), d->domain);
+	section("Disk %s in domain %u", d->name, d->domain);
 	alloc_buffers();
 	disk_use_iova(d);
 	if (!check_status(viommu_attach(&iommu, d->domain, d->endpoint, 0), VIOMMU_S_OK,
@@ -159,7 +168,7 @@ void demo_interrupts(struct disk *d)
 	section("Interrupts");
 	completion_by_interrupt(d);
 	if (iommu.event_vector == VIRTIO_NO_VECTOR) {
-		note("the virtio-iommu has no MSI-X");
+		note("the virtio-iommu has no interrupt");
 		return;
 	}
 	irq_take();
@@ -277,7 +286,7 @@ void demo_isolation(struct disk *a, struct disk *b)
 	u8 *mem = mem_alloc(granule(), granule());
 	int ret;
 
-	section("Two endpoints, " PCI_FMT " and " PCI_FMT, PCI_ARGS(a->bdf), PCI_ARGS(b->bdf));
+	section("Two endpoints, %s and %s", a->name, b->name);
 	buf_alloc(&other);
 	other.iova = in.iova;
 	check(viommu_unmap(&iommu, b->domain, in.iova, in.iova + BUF_PAGES * granule() - 1) ==
@@ -420,7 +429,7 @@ void demo_reset(struct disk *disks, unsigned int n)
 			      viommu_map(&iommu, d->domain, in.iova, gpa_of(in.page[0]), granule(),
 					 VIOMMU_MAP_WRITE) == VIOMMU_S_OK &&
 			      blk_start(&d->blk),
-		      "the disk at " PCI_FMT " attached, mapped, started", PCI_ARGS(d->bdf));
+		      "the disk at %s attached, mapped, started", d->name);
 		check_io(d, disk_rw(d, BLK_T_IN, FIRST_SECTOR, &in, 0, BLK_SECTOR), "it works");
 	}
 	check(viommu_start(&iommu, IOMMU_FEATURES), "reset, and features agreed on again");

@@ -13,15 +13,18 @@ static unsigned int nr_disks;
 
 static void find_disks(void)
 {
-	int bdf;
+	struct fw_device at;
+	char name[FW_NAME_SIZE];
+	int pos = -1;
 
-	for (bdf = pci_next(-1); bdf >= 0 && nr_disks < MAX_DISKS; bdf = pci_next(bdf)) {
-		if (virtio_pci_type(bdf) != VIRTIO_TYPE_BLK)
+	while (nr_disks < MAX_DISKS && fw_next(&pos, &at)) {
+		if (virtio_type(&at) != VIRTIO_TYPE_BLK)
 			continue;
-		if (disk_open(&disks[nr_disks], bdf))
+		fw_name(&at, name);
+		if (disk_open(&disks[nr_disks], nr_disks, &at))
 			nr_disks++;
 		else
-			check(false, "virtio-blk at " PCI_FMT ": no registers", PCI_ARGS(bdf));
+			check(false, "virtio-blk at %s: no registers", name);
 	}
 }
 
@@ -45,10 +48,10 @@ static bool demo_discovery(void)
 	bool started;
 
 	section("The virtio-iommu");
-	if (!check(viommu_open(&iommu, fw.iommu_bdf), "%s names it at " PCI_FMT, fw.iommu_source,
-		   PCI_ARGS(fw.iommu_bdf)))
+	if (!check(viommu_open(&iommu, &fw.iommu), "%s names it at %s", fw.iommu_source,
+		   iommu.v.name))
 		return false;
-	if (pci_msix_route(iommu.v.bdf, LINE_EVENT, LINE_EVENT))
+	if (virtio_route(&iommu.v, LINE_EVENT, LINE_EVENT))
 		iommu.event_vector = LINE_EVENT;
 	started = viommu_start(&iommu, IOMMU_FEATURES);
 	if (!check(started, "features agreed on, both %squeues set up",
@@ -99,18 +102,33 @@ static void take_property(const struct viommu_property *p)
 	iova_reserve(r->start, r->end);
 }
 
-static void probe_endpoint(u16 bdf, u32 endpoint)
+/* What it is, for the report: where, and its kind. */
+static void describe_endpoint(const struct fw_device *at, u32 endpoint, char *buf, size_t size)
+{
+	char name[FW_NAME_SIZE];
+
+	fw_name(at, name);
+	if (at->is_mmio)
+		format(buf, size, "%s, virtio device %u, endpoint 0x%x", name, virtio_type(at),
+		       endpoint);
+	else
+		format(buf, size, "%s, PCI %04x:%04x, endpoint 0x%x", name,
+		       pci_read16(at->bdf, PCI_VENDOR), pci_read16(at->bdf, PCI_DEVICE), endpoint);
+}
+
+static void probe_endpoint(const struct fw_device *at, u32 endpoint)
 {
 	static u64 answer[PAGE_SIZE / 8];
 	const struct viommu_property *p;
 	unsigned int nr_msi = 0;
+	char what[80];
 	bool bad = false;
 	u32 pos = 0, end;
 	int status;
 
+	describe_endpoint(at, endpoint, what, sizeof(what));
 	if (!(iommu.v.features & VIOMMU_F_PROBE)) {
-		note(PCI_FMT ", PCI %04x:%04x, endpoint 0x%x", PCI_ARGS(bdf),
-		     pci_read16(bdf, PCI_VENDOR), pci_read16(bdf, PCI_DEVICE), endpoint);
+		note("%s", what);
 		return;
 	}
 	if (iommu.probe_size + sizeof(struct viommu_tail) > sizeof(answer)) {
@@ -123,9 +141,7 @@ static void probe_endpoint(u16 bdf, u32 endpoint)
 	for (end = pos; end < iommu.probe_size && !((u8 *)answer)[end]; end++)
 		;
 	check(status == VIOMMU_S_OK && !bad && end == iommu.probe_size,
-	      PCI_FMT ", PCI %04x:%04x, endpoint 0x%x: PROBE %s, %u bytes of properties, %s",
-	      PCI_ARGS(bdf), pci_read16(bdf, PCI_VENDOR), pci_read16(bdf, PCI_DEVICE), endpoint,
-	      viommu_status_name(status), pos,
+	      "%s: PROBE %s, %u bytes of properties, %s", what, viommu_status_name(status), pos,
 	      bad		       ? "one of them wrong"
 	      : end < iommu.probe_size ? "something after them"
 				       : "then zeros");
@@ -137,13 +153,14 @@ static void probe_endpoint(u16 bdf, u32 endpoint)
 
 static void demo_endpoints(void)
 {
+	struct fw_device at;
 	u32 endpoint;
-	int bdf;
+	int pos = -1;
 
 	section("Endpoints behind it");
-	for (bdf = pci_next(-1); bdf >= 0; bdf = pci_next(bdf)) {
-		if (fw_endpoint(bdf, &endpoint))
-			probe_endpoint(bdf, endpoint);
+	while (fw_next(&pos, &at)) {
+		if (fw_endpoint(&at, &endpoint))
+			probe_endpoint(&at, endpoint);
 	}
 }
 

@@ -7,7 +7,7 @@
 
 #define MAX_DISKS 8
 
-/* MSI-X table entries and interrupt lines are numbered alike here. */
+/* MSI-X table entries and interrupt lines are numbered alike here. All disks have one. */
 #define LINE_DISK  0
 #define LINE_EVENT 1
 
@@ -15,7 +15,8 @@ extern struct viommu iommu;
 
 struct disk {
 	struct blk blk;
-	u16 bdf;
+	const char *name; /* of its place */
+	unsigned int index; /* among the disks */
 	u32 endpoint; /* valid if translated */
 	bool translated; /* its DMA goes through the virtio-iommu */
 	bool usable; /* it can be written, and holds nothing that could be lost */
@@ -57,7 +58,8 @@ bool buf_is_zero(const struct buf *b, u64 off, u64 len);
 /* All pages, each by a MAP of its own, in one kick: true if all answered OK. */
 bool buf_map(const struct buf *b, u32 domain, u32 flags);
 
-bool disk_open(struct disk *d, u16 bdf);
+/* @d stays where it is from then on. False if its registers are not found. */
+bool disk_open(struct disk *d, unsigned int index, const struct fw_device *at);
 
 /* Has the device address its queue by GPA, or by the IOVAs that disk_map() maps. */
 void disk_use_gpa(struct disk *d);

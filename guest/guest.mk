@@ -20,8 +20,9 @@ GUEST_ELFS := $(patsubst %,$(GUEST_BUILD)/%.elf,$(GUEST_NAMES) $(GUEST_BARE))
 # A guest of several files names the others here, as objects below guest/ or tests/.
 guest-demo-y := guest/demo-disk.o guest/demo-domain.o guest/demo-requests.o
 
-guest-rt-y := guest/rt/check.o guest/rt/irq.o guest/rt/mem.o guest/rt/pci.o guest/rt/print.o guest/rt/start.o \
-	guest/rt/virtio.o guest/rt/virtio-ring.o guest/rt/virtio-blk.o guest/rt/virtio-iommu.o
+guest-rt-y := guest/rt/check.o guest/rt/firmware.o guest/rt/irq.o guest/rt/mem.o guest/rt/pci.o \
+	guest/rt/print.o guest/rt/start.o guest/rt/virtio.o guest/rt/virtio-blk.o \
+	guest/rt/virtio-iommu.o guest/rt/virtio-mmio.o guest/rt/virtio-pci.o guest/rt/virtio-ring.o
 
 guest-cflags-x86 := -m64 -mgeneral-regs-only -mno-red-zone -fcf-protection=none
 guest-rt-x86 := guest/rt/acpi.o guest/x86/start.o guest/x86/boot.o guest/x86/irq.o \

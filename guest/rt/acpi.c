@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* ACPI tables: the RSDP, MCFG (PCI Firmware Specification 4.1.2) and VIOT (ACPI 6.5, 5.2.35). */
+/*
+ * ACPI tables: the RSDP, MCFG (PCI Firmware Specification 4.1.2), VIOT (ACPI 6.5, 5.2.35), and
+ * the virtio-mmio devices of the DSDT.
+ */
 #include "rt/arch.h"
 #include "rt/core.h"
 #include "rt/firmware.h"
-
-struct firmware fw;
 
 struct acpi_rsdp {
 	char signature[8];
@@ -48,8 +49,10 @@ struct acpi_viot {
 	u8 reserved[8];
 } __packed;
 
-#define VIOT_PCI_RANGE	      1
-#define VIOT_VIRTIO_IOMMU_PCI 3
+#define VIOT_PCI_RANGE	       1
+#define VIOT_MMIO_ENDPOINT     2
+#define VIOT_VIRTIO_IOMMU_PCI  3
+#define VIOT_VIRTIO_IOMMU_MMIO 4
 
 struct viot_node {
 	u8 type;
@@ -63,9 +66,18 @@ struct viot_node {
 			u16 output_node;
 		} __packed range;
 		struct {
+			u32 endpoint;
+			u64 base;
+			u16 output_node;
+		} __packed mmio;
+		struct {
 			u16 segment;
 			u16 bdf;
 		} __packed iommu;
+		struct {
+			u32 reserved;
+			u64 base;
+		} __packed iommu_mmio;
 	};
 } __packed;
 
@@ -109,27 +121,132 @@ void *acpi_table(const char *signature)
 	return NULL;
 }
 
-static void parse_viot(const struct acpi_viot *viot)
+/* FADT: ACPI 6.5, table 5.9 */
+#define FADT_DSDT   40
+#define FADT_X_DSDT 140
+
+/* 6.4.3.4 and 6.4.3.6: the small part of a resource template that is looked for. */
+#define RES_MEMORY32  0x86
+#define RES_INTERRUPT 0x89
+
+struct res_memory32 {
+	u8 type;
+	u16 length;
+	u8 flags;
+	u32 base;
+	u32 size;
+} __packed;
+
+struct res_interrupt {
+	u8 type;
+	u16 length;
+	u8 flags;
+	u8 count;
+	u32 gsi;
+} __packed;
+
+/* The IDs are strings in the byte code, and a device's resources are behind its ID. */
+static const char virtio_mmio_id[] = "LNRO0005";
+
+/* A descriptor of that type and length in [p, end), or NULL. */
+static const u8 *find_resource(const u8 *p, const u8 *end, u8 type, u16 length)
 {
-	u32 pos = viot->node_offset, iommu_pos = 0;
+	for (; p + 3 + length <= end; p++) {
+		if (p[0] == type && p[1] == length && !p[2])
+			return p;
+	}
+	return NULL;
+}
+
+static const u8 *find_id(const u8 *p, const u8 *end)
+{
+	for (; p + sizeof(virtio_mmio_id) <= end; p++) {
+		if (*p == virtio_mmio_id[0] && !memcmp(p, virtio_mmio_id, sizeof(virtio_mmio_id)))
+			return p;
+	}
+	return NULL;
+}
+
+/*
+ * This guest does not interpret AML. But a static _CRS holds its descriptors as they are,
+ * so these are found without: memory, then the interrupt.
+ */
+static void parse_dsdt(const struct acpi_header *dsdt)
+{
+	const u8 *end = (const u8 *)dsdt + dsdt->length;
+	const u8 *id = find_id((const u8 *)(dsdt + 1), end);
+
+	while (id) {
+		const u8 *next = find_id(id + 1, end), *limit = next ? next : end;
+		const struct res_memory32 *mem;
+		const struct res_interrupt *irq;
+
+		mem = (const void *)find_resource(id, limit, RES_MEMORY32, sizeof(*mem) - 3);
+		if (mem) {
+			irq = (const void *)find_resource((const u8 *)(mem + 1), limit,
+							  RES_INTERRUPT, sizeof(*irq) - 3);
+			fw_add_mmio(mem->base, irq ? irq->gsi : FW_NO_IRQ);
+		}
+		id = next;
+	}
+}
+
+static const struct acpi_header *find_dsdt(void)
+{
+	const u8 *fadt = acpi_table("FACP");
+	u64 gpa = 0;
+	u32 low;
+
+	if (!fadt)
+		return NULL;
+	if (((const struct acpi_header *)fadt)->length >= FADT_X_DSDT + sizeof(gpa))
+		memcpy(&gpa, fadt + FADT_X_DSDT, sizeof(gpa));
+	memcpy(&low, fadt + FADT_DSDT, sizeof(low));
+	if (!gpa)
+		gpa = low;
+	return gpa ? map_table(gpa) : NULL;
+}
+
+/* The one at @base; made if only the VIOT knows of it. */
+static struct fw_mmio *mmio_at(u64 base)
+{
+	struct fw_mmio *m = fw_find_mmio(base);
+
+	return m ? m : fw_add_mmio(base, FW_NO_IRQ);
+}
+
+/* The first virtio-iommu, on PCI segment 0 or on MMIO, is the one: its place, or 0. */
+static u32 find_iommu(const struct acpi_viot *viot)
+{
+	u32 pos = viot->node_offset;
 	unsigned int i;
 
-	/* The first virtio-iommu on PCI segment 0 is the one; then who is behind it. */
 	for (i = 0; i < viot->node_count; i++) {
 		const struct viot_node *n = (const void *)((const u8 *)viot + pos);
 
-		if (n->type == VIOT_VIRTIO_IOMMU_PCI && !n->iommu.segment && !iommu_pos) {
-			fw.iommu_source = "ACPI VIOT";
-			fw.iommu_bdf = n->iommu.bdf;
-			iommu_pos = pos;
+		if (n->type == VIOT_VIRTIO_IOMMU_PCI && !n->iommu.segment)
+			fw.iommu = (struct fw_device){.bdf = n->iommu.bdf, .irq = FW_NO_IRQ};
+		else if (n->type == VIOT_VIRTIO_IOMMU_MMIO)
+			fw.iommu = mmio_at(n->iommu_mmio.base)->at;
+		else {
+			pos += n->length;
+			continue;
 		}
-		pos += n->length;
+		fw.iommu_source = "ACPI VIOT";
+		return pos;
 	}
-	pos = viot->node_offset;
-	for (i = 0; i < viot->node_count; i++) {
+	return 0;
+}
+
+static void parse_viot(const struct acpi_viot *viot)
+{
+	u32 pos = viot->node_offset, iommu_pos = find_iommu(viot);
+	unsigned int i;
+
+	for (i = 0; iommu_pos && i < viot->node_count; i++) {
 		const struct viot_node *n = (const void *)((const u8 *)viot + pos);
 
-		if (n->type == VIOT_PCI_RANGE && !n->range.segment_first && iommu_pos &&
+		if (n->type == VIOT_PCI_RANGE && !n->range.segment_first &&
 		    n->range.output_node == iommu_pos) {
 			if (fw.nr_ranges == FW_MAX_RANGES)
 				panic("VIOT has more than %u PCI ranges", FW_MAX_RANGES);
@@ -138,6 +255,11 @@ static void parse_viot(const struct acpi_viot *viot)
 				.bdf_last = n->range.bdf_last,
 				.endpoint = n->range.endpoint,
 			};
+		} else if (n->type == VIOT_MMIO_ENDPOINT && n->mmio.output_node == iommu_pos) {
+			struct fw_mmio *m = mmio_at(n->mmio.base);
+
+			m->behind_iommu = true;
+			m->endpoint = n->mmio.endpoint;
 		}
 		pos += n->length;
 	}
@@ -147,6 +269,7 @@ void acpi_init(u64 rsdp_gpa)
 {
 	struct acpi_rsdp *rsdp = map_phys(rsdp_gpa, sizeof(*rsdp));
 	struct acpi_mcfg *mcfg;
+	const struct acpi_header *dsdt;
 	struct acpi_viot *viot;
 
 	if (!rsdp_gpa || memcmp(rsdp->signature, "RSD PTR ", 8) || !checksum_ok(rsdp, 20))
@@ -162,22 +285,10 @@ void acpi_init(u64 rsdp_gpa)
 		fw.bus_first = mcfg->entry[0].bus_first;
 		fw.bus_last = mcfg->entry[0].bus_last;
 	}
+	dsdt = find_dsdt();
+	if (dsdt)
+		parse_dsdt(dsdt);
 	viot = acpi_table("VIOT");
 	if (viot)
 		parse_viot(viot);
-}
-
-bool fw_endpoint(u16 bdf, u32 *endpoint)
-{
-	unsigned int i;
-
-	for (i = 0; i < fw.nr_ranges; i++) {
-		const struct fw_iommu_range *r = &fw.ranges[i];
-
-		if (bdf >= r->bdf_first && bdf <= r->bdf_last && bdf != fw.iommu_bdf) {
-			*endpoint = r->endpoint + bdf - r->bdf_first;
-			return true;
-		}
-	}
-	return false;
 }

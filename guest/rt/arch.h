@@ -25,6 +25,18 @@ void *map_phys(u64 gpa, u64 len);
 #define IRQ_LINES 8
 extern volatile u32 irq_count[IRQ_LINES];
 
+/*
+ * What a line's interrupts have to be told before they are over, so that a wire that is
+ * still up interrupts no more. May be NULL.
+ */
+extern void (*irq_handler[IRQ_LINES])(void);
+
+/*
+ * Has a level-triggered wire, by its number at the interrupt controller, come in on @line.
+ * False if there is no such wire.
+ */
+bool irq_route_wire(u32 irq, unsigned int line);
+
 /* The message (address and data) by which a device raises @line. */
 void msi_message(unsigned int line, u64 *addr, u32 *data);
 

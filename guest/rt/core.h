@@ -10,6 +10,9 @@
 void print(const char *fmt, ...) __printf(1, 2);
 void vprint(const char *fmt, va_list ap);
 
+/* As print(), into @buf of @size bytes, cut off to fit with a 0 behind it. */
+void format(char *buf, size_t size, const char *fmt, ...) __printf(3, 4);
+
 /* Prints one line and ends the machine with status 1. */
 void panic(const char *fmt, ...) __printf(1, 2) __noreturn;
 

@@ -8,7 +8,25 @@
 
 #include "util/types.h"
 
-#define FW_MAX_RANGES 16
+#define FW_MAX_RANGES 32
+#define FW_MAX_MMIO   64
+
+#define FW_NO_IRQ ~0U
+
+/* Where a device is. */
+struct fw_device {
+	bool is_mmio; /* virtio-mmio, or else a PCI function */
+	u16 bdf; /* PCI */
+	u64 base; /* MMIO: GPA of the registers */
+	u32 irq; /* MMIO: the interrupt controller's number of its wire, or FW_NO_IRQ */
+};
+
+/* A virtio-mmio device; whether and as which endpoint it is behind the virtio-iommu. */
+struct fw_mmio {
+	struct fw_device at;
+	bool behind_iommu;
+	u32 endpoint;
+};
 
 /* PCI functions [bdf_first, bdf_last] are endpoints @endpoint and following. */
 struct fw_iommu_range {
@@ -24,15 +42,31 @@ struct firmware {
 	u8 bus_first, bus_last;
 
 	const char *iommu_source; /* what names the virtio-iommu, NULL: there is none */
-	u16 iommu_bdf;
+	struct fw_device iommu;
 	struct fw_iommu_range ranges[FW_MAX_RANGES];
 	unsigned int nr_ranges;
+
+	struct fw_mmio mmio[FW_MAX_MMIO];
+	unsigned int nr_mmio;
 };
 
 extern struct firmware fw;
 
-/* The endpoint ID of PCI function @bdf; false if the IOMMU has nothing to do with it. */
-bool fw_endpoint(u16 bdf, u32 *endpoint);
+/* Every function on the first PCI bus, then every virtio-mmio device: start with @pos = -1. */
+bool fw_next(int *pos, struct fw_device *at);
+
+bool fw_same(const struct fw_device *a, const struct fw_device *b);
+
+/* "00:02.0" or "mmio@d0000000", into @buf of FW_NAME_SIZE bytes. */
+#define FW_NAME_SIZE 24
+void fw_name(const struct fw_device *at, char *buf);
+
+/* The endpoint ID of a device; false if the IOMMU has nothing to do with it. */
+bool fw_endpoint(const struct fw_device *at, u32 *endpoint);
+
+/* For who fills in @fw: NULL if none is at @base; a new one. */
+struct fw_mmio *fw_find_mmio(u64 base);
+struct fw_mmio *fw_add_mmio(u64 base, u32 irq);
 
 /* Fills in @fw from the ACPI tables behind the RSDP at @rsdp. */
 void acpi_init(u64 rsdp);

@@ -4,6 +4,8 @@
 
 #define HANG_MS 10000
 
+void (*irq_handler[IRQ_LINES])(void);
+
 bool irq_wait_line(unsigned int line, u32 count)
 {
 	timeout_start(HANG_MS);

@@ -3,15 +3,31 @@
 
 #include "rt/arch.h"
 
+/* Where the output goes instead of the console, and how much room is left there. */
+static char *sink;
+static size_t sink_room;
+
+static void out(const char *s, size_t len)
+{
+	if (!sink) {
+		console_write(s, len);
+		return;
+	}
+	len = min(len, sink_room);
+	memcpy(sink, s, len);
+	sink += len;
+	sink_room -= len;
+}
+
 static void out_padded(const char *s, unsigned int len, unsigned int width, char pad, bool left)
 {
 	unsigned int fill = width > len ? width - len : 0;
 
 	for (; fill && !left; fill--)
-		console_write(&pad, 1);
-	console_write(s, len);
+		out(&pad, 1);
+	out(s, len);
 	for (; fill; fill--)
-		console_write(" ", 1);
+		out(" ", 1);
 }
 
 /* Writes the digits to the end of @buf (24 bytes) and returns their start. */
@@ -61,7 +77,7 @@ void vprint(const char *fmt, va_list ap)
 	for (; *fmt; fmt++) {
 		if (*fmt != '%')
 			continue;
-		console_write(str, fmt - str);
+		out(str, fmt - str);
 		fmt = parse_spec(fmt + 1, &s);
 		switch (*fmt) {
 		case 'c':
@@ -89,12 +105,12 @@ void vprint(const char *fmt, va_list ap)
 			out_padded(p, buf + 24 - p, s.width, s.pad, s.left);
 			break;
 		default:
-			console_write(fmt, 1);
+			out(fmt, 1);
 			break;
 		}
 		str = fmt + 1;
 	}
-	console_write(str, fmt - str);
+	out(str, fmt - str);
 }
 
 void print(const char *fmt, ...)
@@ -104,6 +120,19 @@ void print(const char *fmt, ...)
 	va_start(ap, fmt);
 	vprint(fmt, ap);
 	va_end(ap);
+}
+
+void format(char *buf, size_t size, const char *fmt, ...)
+{
+	va_list ap;
+
+	sink = buf;
+	sink_room = size - 1;
+	va_start(ap, fmt);
+	vprint(fmt, ap);
+	va_end(ap);
+	*sink = '\0';
+	sink = NULL;
 }
 
 void panic(const char *fmt, ...)

@@ -14,11 +14,11 @@ struct blk_header {
 
 #define STATUS_NONE 0xff /* no status of the specification */
 
-bool blk_open(struct blk *b, u16 bdf, u64 align)
+bool blk_open(struct blk *b, const struct fw_device *at, u64 align)
 {
 	memset(b, 0, sizeof(*b));
 	b->vector = VIRTIO_NO_VECTOR;
-	if (!virtio_open(&b->v, bdf) || b->v.type != VIRTIO_TYPE_BLK)
+	if (!virtio_open(&b->v, at) || b->v.type != VIRTIO_TYPE_BLK)
 		return false;
 	vq_alloc(&b->vq, QUEUE_SIZE, align);
 	b->header.cpu = mem_alloc(sizeof(struct blk_header), align);

@@ -26,12 +26,12 @@ struct blk {
 	struct vq vq;
 	struct dma header, status;
 	u64 capacity; /* sectors, from blk_start() on */
-	u16 vector; /* MSI-X table entry for completions, or VIRTIO_NO_VECTOR */
+	u16 vector; /* for completions, as vq_enable() takes it */
 	u32 used_len; /* what the device said it wrote in the last request */
 };
 
-/* @align as in vq_alloc(). False if @bdf is no block device. */
-bool blk_open(struct blk *b, u16 bdf, u64 align);
+/* @align as in vq_alloc(). False if @at is no block device. */
+bool blk_open(struct blk *b, const struct fw_device *at, u64 align);
 
 /* Reset, negotiation and the queue, with rings and header at their .dev addresses. */
 bool blk_start(struct blk *b);

@@ -13,11 +13,11 @@
 #define CONFIG_PROBE_SIZE     32
 #define CONFIG_BYPASS	      36
 
-bool viommu_open(struct viommu *u, u16 bdf)
+bool viommu_open(struct viommu *u, const struct fw_device *at)
 {
 	memset(u, 0, sizeof(*u));
 	u->event_vector = VIRTIO_NO_VECTOR;
-	if (!virtio_open(&u->v, bdf) || u->v.type != VIRTIO_TYPE_IOMMU)
+	if (!virtio_open(&u->v, at) || u->v.type != VIRTIO_TYPE_IOMMU)
 		return false;
 	vq_alloc(&u->reqq, 2 * VIOMMU_BATCH, PAGE_SIZE);
 	vq_alloc(&u->eventq, VIOMMU_EVENTS, PAGE_SIZE);

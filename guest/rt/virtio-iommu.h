@@ -142,7 +142,7 @@ _Static_assert(sizeof(struct viommu_fault) == 24, "fault event");
 struct viommu {
 	struct virtio_dev v;
 	struct vq reqq, eventq;
-	u16 event_vector; /* MSI-X table entry for events, or VIRTIO_NO_VECTOR */
+	u16 event_vector; /* for events, as vq_enable() takes it */
 
 	/* Configuration, with the defaults for what is not offered. */
 	u64 page_size_mask;
@@ -157,7 +157,7 @@ struct viommu {
 	struct viommu_fault *events;
 };
 
-bool viommu_open(struct viommu *u, u16 bdf);
+bool viommu_open(struct viommu *u, const struct fw_device *at);
 
 /*
  * Reset, negotiation of those of @features that are offered, both queues, all event

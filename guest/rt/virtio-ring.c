@@ -45,6 +45,15 @@ void vq_clear(struct vq *q)
 	q->used_pos = q->avail_pos;
 }
 
+void vq_no_interrupts(struct vq *q)
+{
+	/* The second half word of an event structure has the flags. */
+	if (q->packed)
+		q->avail->idx = VQ_EVENT_DISABLE;
+	else
+		q->avail->flags = VQ_AVAIL_NO_INTERRUPT;
+}
+
 void vq_set_desc(struct vq *q, u16 i, u64 addr, u32 len, u16 flags, u16 next)
 {
 	q->table[i] = (struct vq_desc){.addr = addr, .len = len, .flags = flags, .next = next};

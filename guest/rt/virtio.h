@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Modern virtio devices on PCI and virtqueues of both layouts, with nothing hidden: a
- * guest may write any descriptor, publish any head, and give a ring any address.
+ * Modern virtio devices on PCI or MMIO, and virtqueues of both layouts, with nothing
+ * hidden: a guest may write any descriptor, publish any head, and give a ring any address.
  */
 #ifndef LKVM_GUEST_RT_VIRTIO_H
 #define LKVM_GUEST_RT_VIRTIO_H
 
+#include "rt/firmware.h"
 #include "util/types.h"
-
-#define VIRTIO_PCI_VENDOR      0x1af4
-#define VIRTIO_PCI_DEVICE_BASE 0x1040 /* + device type */
 
 #define VIRTIO_TYPE_BLK	  2
 #define VIRTIO_TYPE_IOMMU 23
@@ -31,21 +29,38 @@
 /* Only to end a wait that would never end. */
 #define VIRTIO_HANG_MS 10000
 
-/* One device. The register pointers come from its PCI capabilities. */
+struct virtio_transport;
+
+/* One device. */
 struct virtio_dev {
-	u16 bdf;
+	struct fw_device at;
+	char name[FW_NAME_SIZE];
+	const struct virtio_transport *transport;
 	u16 type;
 	u64 offered; /* features, as of virtio_negotiate() */
 	u64 features; /* and what was agreed on */
-	u8 *common, *config, *notify;
+	u8 *config;
+
+	/* PCI: from its capabilities. */
+	u8 *common, *notify;
 	u32 notify_multiplier;
+
+	/* MMIO: its registers, and what InterruptStatus said in interrupts so far. */
+	u8 *regs;
+	volatile u32 isr;
 };
 
-/* The device type of PCI function @bdf, or 0 if it is no modern virtio device. */
-u16 virtio_pci_type(u16 bdf);
+/* The device type of what is at @at, or 0 if it is no modern virtio device. */
+u16 virtio_type(const struct fw_device *at);
 
-/* Finds the registers of @bdf and lets it access memory. False if it is not one. */
-bool virtio_open(struct virtio_dev *v, u16 bdf);
+/* Finds the registers and lets the device access memory. False if it is not one. */
+bool virtio_open(struct virtio_dev *v, const struct fw_device *at);
+
+/*
+ * Has the device interrupt on @line: PCI by MSI-X table entry @entry, MMIO by its wire, all
+ * that it has to tell. False if it cannot. @v stays where it is from then on.
+ */
+bool virtio_route(struct virtio_dev *v, unsigned int entry, unsigned int line);
 
 /* Resets the device and waits until it says so. False if it does not. */
 bool virtio_reset(struct virtio_dev *v);
@@ -84,6 +99,10 @@ struct vq_packed_desc {
 	u16 id;
 	u16 flags;
 };
+
+/* In the driver's area: flags of an available ring, or of an event structure (2.8.14). */
+#define VQ_AVAIL_NO_INTERRUPT 1
+#define VQ_EVENT_DISABLE      1
 
 struct vq_avail {
 	u16 flags;
@@ -152,15 +171,37 @@ struct vq {
 /* Whether queues of @v are packed: they are if it offers that, from virtio_negotiate() on. */
 bool virtio_is_packed(const struct virtio_dev *v);
 
+/* What differs between transports: virtio.c calls it. */
+struct virtio_transport {
+	u8 (*status)(struct virtio_dev *v);
+	void (*set_status)(struct virtio_dev *v, u8 status);
+	/* The low (@half 0) or high word of the features. */
+	u32 (*offered)(struct virtio_dev *v, u32 half);
+	void (*accept)(struct virtio_dev *v, u32 half, u32 features);
+	/* Gives cleared rings to queue q->index of q->v: see vq_enable(). */
+	bool (*enable)(struct vq *q, u16 vector);
+	void (*kick)(struct vq *q);
+	bool (*route)(struct virtio_dev *v, unsigned int entry, unsigned int line);
+};
+
+u16 virtio_pci_type(const struct fw_device *at);
+bool virtio_pci_open(struct virtio_dev *v);
+u16 virtio_mmio_type(const struct fw_device *at);
+bool virtio_mmio_open(struct virtio_dev *v);
+
 /* @align is that of each part: the granule of the IOMMU, at least PAGE_SIZE. */
 void vq_alloc(struct vq *q, u16 size, u64 align);
 
 /* Clears the rings, in the layout that was negotiated with q->v. */
 void vq_clear(struct vq *q);
 
+/* Tells the device, after that, that it need not interrupt for this queue. */
+void vq_no_interrupts(struct vq *q);
+
 /*
  * Clears the rings, and gives them to queue @index of @v. @vector is an MSI-X table
- * entry or VIRTIO_NO_VECTOR. False if the queue is missing or too small.
+ * entry or VIRTIO_NO_VECTOR; over MMIO, where there is one wire for all, it is whether the
+ * queue is to interrupt. False if the queue is missing or too small.
  */
 bool vq_enable(struct vq *q, struct virtio_dev *v, u16 index, u16 vector);
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The IDT, and the local APIC with its timer. */
+/* The IDT, the local APIC with its timer, and the I/O APIC. */
 #include "rt/arch.h"
 #include "rt/core.h"
+#include "rt/firmware.h"
 #include "x86.h"
 
 #define FIRST_IRQ 32
@@ -27,6 +28,25 @@
  * which is near enough for what it is there for.
  */
 #define TIMER_TICKS_PER_MS (1000000 / 128)
+
+/* MADT: ACPI 6.5, 5.2.12. */
+#define MADT_ENTRIES 44
+#define MADT_IOAPIC  1
+
+struct madt_ioapic {
+	u8 type;
+	u8 length;
+	u8 id;
+	u8 reserved;
+	u32 gpa;
+	u32 first_gsi;
+} __packed;
+
+#define IOAPIC_SELECT	   0x00
+#define IOAPIC_DATA	   0x10
+#define IOAPIC_VERSION	   1
+#define IOAPIC_ENTRY(pin)  (0x10 + 2 * (pin))
+#define IOAPIC_ENTRY_LEVEL BIT(15)
 
 struct idt_gate {
 	u16 offset_0;
@@ -86,10 +106,15 @@ void x86_trap(struct trap_frame *f)
 	}
 	if (f->vector == SPURIOUS)
 		return;
-	if (f->vector < FIRST_IRQ + IRQ_LINES)
-		irq_count[f->vector - FIRST_IRQ]++;
-	else if (f->vector != TIMER)
+	if (f->vector < FIRST_IRQ + IRQ_LINES) {
+		unsigned int line = f->vector - FIRST_IRQ;
+
+		irq_count[line]++;
+		if (irq_handler[line])
+			irq_handler[line]();
+	} else if (f->vector != TIMER) {
 		panic("interrupt on vector %lu, which has no use", f->vector);
+	}
 	mmio_write32(apic + APIC_EOI, 0);
 }
 
@@ -99,6 +124,44 @@ void msi_message(unsigned int line, u64 *addr, u32 *data)
 
 	*addr = APIC_BASE | id << 12;
 	*data = FIRST_IRQ + line;
+}
+
+static u32 ioapic_read(u8 *ioapic, u32 reg)
+{
+	mmio_write32(ioapic + IOAPIC_SELECT, reg);
+	return mmio_read32(ioapic + IOAPIC_DATA);
+}
+
+static void ioapic_write(u8 *ioapic, u32 reg, u32 val)
+{
+	mmio_write32(ioapic + IOAPIC_SELECT, reg);
+	mmio_write32(ioapic + IOAPIC_DATA, val);
+}
+
+bool irq_route_wire(u32 gsi, unsigned int line)
+{
+	const u8 *madt = acpi_table("APIC");
+	u32 len, pos;
+
+	if (!madt)
+		return false;
+	memcpy(&len, madt + 4, sizeof(len));
+	for (pos = MADT_ENTRIES; pos + 2 <= len && madt[pos + 1]; pos += madt[pos + 1]) {
+		const struct madt_ioapic *e = (const void *)(madt + pos);
+		u8 *ioapic;
+		u32 pin;
+
+		if (e->type != MADT_IOAPIC || gsi < e->first_gsi)
+			continue;
+		pin = gsi - e->first_gsi;
+		ioapic = map_phys(e->gpa, PAGE_SIZE);
+		if (pin > (ioapic_read(ioapic, IOAPIC_VERSION) >> 16 & 0xff))
+			continue;
+		ioapic_write(ioapic, IOAPIC_ENTRY(pin) + 1, mmio_read32(apic + APIC_ID));
+		ioapic_write(ioapic, IOAPIC_ENTRY(pin), IOAPIC_ENTRY_LEVEL | (FIRST_IRQ + line));
+		return true;
+	}
+	return false;
 }
 
 void irq_wait(void)
