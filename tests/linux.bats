@@ -12,10 +12,11 @@ setup_file()
 # Two disks behind the virtio-iommu, each in a group of its own; the third is outside.
 behind='0000:00:02.0 0000:00:03.0'
 
-boot() # KERNEL GROUPS TYPE OPTIONS APPEND
+boot() # KERNEL GROUPS TYPE OPTIONS APPEND [READ WRITE OFF]
 {
-	run "$lab" run --guest "$1" --env KERNEL="$1" --env GROUPS="$2" --env TYPE="$3" --env OPTIONS="$4" \
-		--env APPEND="$5" x86 "$BATS_TEST_DIRNAME/linux/boot.sh" \
+	run "$lab" run --guest "$1" --env KERNEL="$1" --env GROUPS="$2" --env TYPE="$3" \
+		--env OPTIONS="$4" --env APPEND="$5" --env READ="$6" --env WRITE="$7" --env OFF="$8" \
+		x86 "$BATS_TEST_DIRNAME/linux/boot.sh" \
 		"$BATS_TEST_DIRNAME/linux/guest-check.sh" \
 		"$BATS_TEST_DIRNAME/linux/expected-dmesg"
 	echo "$output"
@@ -46,6 +47,40 @@ boot() # KERNEL GROUPS TYPE OPTIONS APPEND
 
 @test "Debian 6.12 behind the virtio-iommu, lazy" {
 	boot 6.12 "$behind" DMA-FQ --iommu=virtio iommu.strict=0
+}
+
+# The devices on MMIO are LNRO0005:00 and so on, in the order of their places.
+mmio='LNRO0005:01 LNRO0005:02'
+both='0000:00:02.0 LNRO0005:00'
+
+@test "Debian 7.x without an IOMMU, on MMIO" {
+	boot 7 '' '' '--virtio-transport mmio' ''
+}
+
+@test "Debian 7.x, all on MMIO, the virtio-iommu too" {
+	boot 7 "$mmio" DMA '--iommu=virtio --virtio-transport mmio' iommu.strict=1
+}
+
+@test "Debian 7.x, the virtio-iommu on PCI, disks on PCI and MMIO" {
+	boot 7 "$both" DMA --iommu=virtio iommu.strict=1 '' ,transport=mmio ,transport=mmio
+}
+
+@test "Debian 7.x, the virtio-iommu on MMIO, disks on PCI and MMIO" {
+	boot 7 '0000:00:01.0 LNRO0005:01' DMA --iommu=virtio,transport=mmio iommu.strict=1 \
+		'' ,transport=mmio
+}
+
+@test "Debian 6.12, all on MMIO, the virtio-iommu too" {
+	boot 6.12 "$mmio" DMA '--iommu=virtio --virtio-transport mmio' iommu.strict=1
+}
+
+@test "Debian 6.12, the virtio-iommu on PCI, disks on PCI and MMIO" {
+	boot 6.12 "$both" DMA --iommu=virtio iommu.strict=1 '' ,transport=mmio ,transport=mmio
+}
+
+@test "Debian 6.12, the virtio-iommu on MMIO, disks on PCI and MMIO" {
+	boot 6.12 '0000:00:01.0 LNRO0005:01' DMA --iommu=virtio,transport=mmio iommu.strict=1 \
+		'' ,transport=mmio
 }
 
 @test "Debian 6.1, which has no driver, without an IOMMU" {

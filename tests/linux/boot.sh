@@ -4,6 +4,7 @@
 # two vCPUs is booted from the ELF image where there is one.
 #
 #   KERNEL, OPTIONS, APPEND   of the guest
+#   READ, WRITE, OFF          more suboptions of the three disks, each with its comma
 #   GROUPS, TYPE              what guest-check.sh expects
 status=0
 dd if=/dev/urandom of=read.img bs=1M count=4 2>/dev/null
@@ -25,8 +26,8 @@ for cpus in 1 2; do
 	[ "$cpus" = 1 ] || [ ! -e "$LAB_GUESTS/$KERNEL/vmlinux" ] || elf=--elf
 	# shellcheck disable=SC2086
 	lab-guest $elf --kernel "$KERNEL" --append "$APPEND" -m 512 -c "$cpus" $OPTIONS \
-		-d read.img -d write.img,queues=2 -d off.img"$off" -- script.sh expected-dmesg \
-		>output || status=1
+		-d read.img,serial=read"$READ" -d write.img,serial=write,queues=2"$WRITE" \
+		-d off.img,serial=off"$off$OFF" -- script.sh expected-dmesg >output || status=1
 	grep -v ^written output
 	written=$(sed -n 's/^written //p' output)
 	[ "$written" = "$(sha256sum <write.img)" ] || {

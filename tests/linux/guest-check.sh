@@ -1,22 +1,26 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Runs in a stock guest. Says what is wrong, one line each, and ends with status 1 then.
 #
-#   GROUPS   the PCI functions that are in an IOMMU group, each in one of its own
+#   GROUPS   the devices that are in an IOMMU group, each in one of its own
 #   TYPE     of these groups
 #   CPUS     how many are online
-#   SUM      sha256 of the first disk
+#   SUM      sha256 of the disk with the serial number "read"
 #   PACKED   1 if all virtqueues are packed, 0 if none is
 #
-# Writes a new pattern over the second disk and prints its sha256 as "written SUM".
+# Writes a new pattern over the disk "write" and prints its sha256 as "written SUM".
 status=0
 
 # Disks get their names in the order in which they are probed, and those behind an IOMMU wait
 # for its driver.
-disk() # PCI-DEVICE
+disk() # SERIAL
 {
-	basename "/sys/bus/pci/devices/0000:00:$1.0"/virtio*/block/*
+	local disk
+
+	for disk in /sys/block/vd*; do
+		[ "$(cat "$disk/serial")" != "$1" ] || echo "${disk##*/}"
+	done
 }
-first=$(disk 02) second=$(disk 03)
+first=$(disk read) second=$(disk write)
 
 wrong()
 {

@@ -40,11 +40,20 @@ static int set_routing(const struct kvm_irq_routing *routing)
 	return 0;
 }
 
+/* KVM takes one of each address, length and value. */
+static bool same_doorbell(const struct kvm_ioeventfd *a, const struct kvm_ioeventfd *b)
+{
+	u32 match = KVM_IOEVENTFD_FLAG_DATAMATCH;
+
+	return a->addr == b->addr && a->len == b->len && !((a->flags ^ b->flags) & match) &&
+	       (!(a->flags & match) || a->datamatch == b->datamatch);
+}
+
 static int set_doorbell(const struct kvm_ioeventfd *d)
 {
 	unsigned int i = 0;
 
-	while (i < kvm.nr_doorbells && kvm.doorbells[i].addr != d->addr)
+	while (i < kvm.nr_doorbells && !same_doorbell(&kvm.doorbells[i], d))
 		i++;
 	if (d->flags & KVM_IOEVENTFD_FLAG_DEASSIGN) {
 		if (i == kvm.nr_doorbells || kvm.doorbells[i].fd != d->fd)
@@ -133,13 +142,28 @@ bool fake_kvm_wire(u32 gsi)
 	return kvm.wires[gsi];
 }
 
-int fake_kvm_doorbell(u64 addr)
+static int find_doorbell(const struct kvm_ioeventfd *d)
 {
 	for (unsigned int i = 0; i < kvm.nr_doorbells; i++) {
-		if (kvm.doorbells[i].addr == addr)
+		if (same_doorbell(&kvm.doorbells[i], d))
 			return kvm.doorbells[i].fd;
 	}
 	return -1;
+}
+
+int fake_kvm_doorbell(u64 addr)
+{
+	return find_doorbell(&(struct kvm_ioeventfd){.addr = addr});
+}
+
+int fake_kvm_doorbell_for(u64 addr, u32 len, u64 value)
+{
+	return find_doorbell(&(struct kvm_ioeventfd){
+		.addr = addr,
+		.len = len,
+		.datamatch = value,
+		.flags = KVM_IOEVENTFD_FLAG_DATAMATCH,
+	});
 }
 
 unsigned int fake_kvm_nr_doorbells(void)

@@ -20,8 +20,12 @@ void fake_kvm_refuse(int err);
 
 bool fake_kvm_wire(u32 gsi);
 
-/* The eventfd that is signalled by a write to @addr, or -1; and how many there are. */
+/*
+ * The eventfd that is signalled by any write to @addr, or by one of @value in @len bytes; -1
+ * if there is none. And how many there are.
+ */
 int fake_kvm_doorbell(u64 addr);
+int fake_kvm_doorbell_for(u64 addr, u32 len, u64 value);
 unsigned int fake_kvm_nr_doorbells(void);
 
 /* Takes a message that was sent; false if there is none. */

@@ -104,15 +104,20 @@ void machine_start(bool behind_iommu)
 		exit(2);
 }
 
-void thing_start(const struct virtio_ops *ops, bool behind_iommu)
+void thing_make(const struct virtio_ops *ops, bool behind_iommu)
 {
-	struct iommu_endpoint *ep = behind_iommu ? &m.ep : NULL;
-
 	machine_start(behind_iommu);
 	for (unsigned int i = 0; i < CONFIG_SIZE; i++)
 		m.config[i] = 0x40 + i;
-	if (virtio_device_init(&m.vdev, ops, DEVICE_BITS, NR_VQS, VQ_SIZE, &m.vm.mem, ep) ||
-	    virtio_pci_init(&m.vpci, &m.vdev, &m.bus, SLOT, 0x018000, ep))
+	if (virtio_device_init(&m.vdev, ops, DEVICE_BITS, NR_VQS, VQ_SIZE, &m.vm.mem,
+			       behind_iommu ? &m.ep : NULL))
+		exit(2);
+}
+
+void thing_start(const struct virtio_ops *ops, bool behind_iommu)
+{
+	thing_make(ops, behind_iommu);
+	if (virtio_pci_init(&m.vpci, &m.vdev, &m.bus, SLOT, 0x018000, behind_iommu ? &m.ep : NULL))
 		exit(2);
 	m.bar = (pci_read(PCI_BASE_ADDRESS_0, 4) & ~0xfU) | (u64)pci_read(PCI_BASE_ADDRESS_1, 4)
 								    << 32;
@@ -122,6 +127,11 @@ void thing_start(const struct virtio_ops *ops, bool behind_iommu)
 void thing_end(void)
 {
 	virtio_pci_destroy(&m.vpci);
+	thing_free();
+}
+
+void thing_free(void)
+{
 	virtio_device_destroy(&m.vdev);
 	if (m.has_iommu)
 		iommu_destroy(&m.iommu);

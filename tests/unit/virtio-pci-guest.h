@@ -59,6 +59,10 @@ void thing_start(const struct virtio_ops *ops, bool behind_iommu);
 void thing_end(void);
 void machine_start(bool behind_iommu);
 
+/* For another transport: the machine with the thing, which is not on a bus yet; its end. */
+void thing_make(const struct virtio_ops *ops, bool behind_iommu);
+void thing_free(void);
+
 /* Configuration space of the thing. */
 u32 pci_read(unsigned int off, unsigned int len);
 void pci_write(unsigned int off, unsigned int len, u32 val);
