@@ -65,6 +65,12 @@ round_trip() {
 	round_trip mmio
 }
 
+@test "acpi: a virtio-iommu on PCI, endpoints on PCI and on MMIO with a shared interrupt" {
+	round_trip mixed
+	[ "$(grep -c 'Interrupt (ResourceConsumer, Level, ActiveHigh, Shared' \
+		"$BATS_TEST_TMPDIR/DSDT.dsl")" -eq 3 ]
+}
+
 @test "acpi: ECAM above 4 GiB" {
 	round_trip high-ecam
 }

@@ -173,6 +173,54 @@ checks() {
 	[[ ${lines[-1]} =~ ^'lkvm-demo: '[0-9]+' checks passed, 1 failed'$ ]]
 }
 
+@test "demo: the virtio-iommu on MMIO, the disks on PCI" {
+	run_lkvm --iommu=virtio,transport=mmio
+	passes 'ACPI VIOT names it at mmio@d0000000' '00:01.0' '00:02.0'
+	[ "$(checks)" -gt 100 ]
+}
+
+@test "demo: everything on MMIO" {
+	run_lkvm --iommu=virtio --virtio-transport mmio
+	passes 'ACPI VIOT names it at mmio@d0000000' 'mmio@d0001000, virtio device 2' \
+		"the disk's wire, GSI 6, comes in as an interrupt, with status 0x1" \
+		'a fault report comes with an interrupt'
+	[ "$(checks)" -gt 100 ]
+	[[ $output != *' 00:0'* ]]
+}
+
+@test "demo: a disk on PCI and one on MMIO" {
+	run_lkvm --iommu=virtio -d ram:1M -d ram:1M,transport=mmio
+	passes 'ACPI VIOT names it at 00:01.0' 'Two endpoints, 00:02.0 and mmio@d0000000'
+	[ "$(checks)" -gt 100 ]
+}
+
+@test "demo: everything on MMIO but one disk" {
+	run_lkvm --virtio-transport mmio --iommu=virtio -d ram:1M,transport=pci -d ram:1M
+	passes 'names it at mmio@d0000000' 'Two endpoints, 00:01.0 and mmio@d0001000'
+}
+
+@test "demo: the virtio-iommu on PCI while the rest is on MMIO, one disk not behind it" {
+	run_lkvm --virtio-transport mmio --iommu=virtio,transport=pci -d ram:1M \
+		-d ram:1M,iommu=off
+	passes 'names it at 00:01.0' 'Disk mmio@d0001000, untranslated' \
+		"the disk's wire, GSI 6, comes in"
+}
+
+@test "demo: disks on MMIO without a virtio-iommu" {
+	run_lkvm --virtio-transport=mmio
+	passes 'Disk mmio@d0001000, untranslated' "the disk's wire, GSI 5, comes in"
+}
+
+@test "demo: as many devices as there are places on MMIO" {
+	local disks=() i
+
+	for ((i = 0; i < 63; i++)); do
+		disks+=(-d ram:1M)
+	done
+	run_lkvm --iommu=virtio --virtio-transport mmio "${disks[@]}"
+	passes 'mmio@d003f000, virtio device 2, endpoint 0x1003f: PROBE OK'
+}
+
 # $1 in MiB. The host has to have more, though hardly any of it gets used.
 with_memory() # MIB
 {

@@ -764,6 +764,67 @@ on_host() # NAME=VALUE...
 	expect_error 'resv=0x1000 is not START-END'
 }
 
+# ---- transports ----
+
+@test "mistakes: a transport that there is none of" {
+	run_lkvm --virtio-transport ccw
+	expect_error "--virtio-transport: 'ccw' is neither 'pci' nor 'mmio'"
+}
+
+@test "mistakes: --virtio-transport twice" {
+	run_lkvm --virtio-transport pci --virtio-transport mmio
+	expect_error '--virtio-transport' 'twice' "'pci'" "'mmio'"
+}
+
+@test "mistakes: a disk on a transport that there is none of" {
+	run_lkvm -d ram:1M,transport=usb
+	expect_error '--disk: transport=usb: expected pci or mmio'
+}
+
+@test "mistakes: a disk with a transport without a value" {
+	run_lkvm -d ram:1M,transport
+	expect_error '--disk: transport=: expected pci or mmio'
+}
+
+@test "mistakes: the virtio-iommu on a transport that there is none of" {
+	run_lkvm --iommu=virtio,transport=pcie
+	expect_error '--iommu: transport=pcie: expected pci or mmio'
+}
+
+@test "mistakes: the virtio-iommu with two transports" {
+	run_lkvm --iommu=virtio,transport=pci,granule=4K,transport=mmio
+	expect_error "--iommu: 'transport' is given twice"
+}
+
+@test "mistakes: --iommu=virtio,transprot=mmio" {
+	run_lkvm --iommu=virtio,transprot=mmio
+	expect_error "--iommu: unknown option 'transprot', did you mean 'transport'?"
+}
+
+# lkvm with $1 disks.
+with_disks() # N OPTION...
+{
+	local disks=() n=$1
+
+	shift
+	while [ "${#disks[@]}" -lt $((2 * n)) ]; do
+		disks+=(-d ram:1M)
+	done
+	run_lkvm "$@" "${disks[@]}"
+}
+
+@test "mistakes: more devices than PCI has room for" {
+	need_kvm
+	with_disks 31
+	expect_error '--disk: PCI is full, it has room for 30 devices: try transport=mmio'
+}
+
+@test "mistakes: more devices than there are places on MMIO" {
+	need_kvm
+	with_disks 64 --iommu=virtio --virtio-transport mmio
+	expect_error '--disk: all 64 places for virtio-mmio are in use: try transport=pci'
+}
+
 # ---- standard output ----
 
 # With its output as the shell's redirection says; what it says then is in $stderr.

@@ -21,6 +21,13 @@ static const struct acpi_virtio_mmio three_mmio[] = {
 	{.base = 0xd0001000, .size = 0x1000, .gsi = 7},
 };
 
+/* Two of them on one wire, which _CRS calls shared. */
+static const struct acpi_virtio_mmio shared_mmio[] = {
+	{.base = 0xd0000000, .size = 0x1000, .gsi = 5, .behind_iommu = true, .endpoint = 0x10000},
+	{.base = 0xd0001000, .size = 0x1000, .gsi = 15, .behind_iommu = true, .endpoint = 0x10001},
+	{.base = 0xd0002000, .size = 0x1000, .gsi = 5},
+};
+
 #define ECAM   .ecam_base = 0xe0000000, .nr_buses = 256
 #define SERIAL .serial_port = 0x3f8, .serial_gsi = 4
 #define WINDOWS                                                            \
@@ -47,6 +54,9 @@ static const struct config {
 	 {WINDOWS, ECAM, SERIAL, .nr_cpus = 4, .virtio_mmio = three_mmio, .nr_virtio_mmio = 3,
 	  .has_viot = true, .iommu_is_mmio = true, .iommu_mmio = 2, .endpoints = three_endpoints,
 	  .nr_endpoints = 1}},
+	{"mixed",
+	 {WINDOWS, ECAM, SERIAL, .nr_cpus = 1, .virtio_mmio = shared_mmio, .nr_virtio_mmio = 3,
+	  .has_viot = true, .iommu_bdf = 0x0008, .endpoints = three_endpoints, .nr_endpoints = 3}},
 	{"high-ecam", {WINDOWS, SERIAL, .nr_cpus = 1, .ecam_base = 0x5000000000, .nr_buses = 256}},
 };
 
@@ -403,6 +413,27 @@ TEST(viot_mmio)
 	/* clang-format on */
 
 	if (build(config("mmio")))
+		check_body("VIOT", want, sizeof(want));
+}
+
+TEST(viot_mixed)
+{
+	/* clang-format off */
+	static const u8 want[] = {
+		6, 0, 48, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+		/* virtio-iommu 00:01.0 */
+		3, 0, 16, 0, 0, 0, 0x08, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+		/* 00:02.0, 00:03.0, 00:1f.3 */
+		1, 0, 24, 0, 0x10, 0, 0, 0, 0, 0, 0, 0, 0x10, 0, 0x10, 0, 48, 0, 0, 0, 0, 0, 0, 0,
+		1, 0, 24, 0, 0x18, 0, 0, 0, 0, 0, 0, 0, 0x18, 0, 0x18, 0, 48, 0, 0, 0, 0, 0, 0, 0,
+		1, 0, 24, 0, 0xfb, 0, 0, 0, 0, 0, 0, 0, 0xfb, 0, 0xfb, 0, 48, 0, 0, 0, 0, 0, 0, 0,
+		/* endpoint 0x10000 at 0xd0000000, 0x10001 at 0xd0001000; the third is outside */
+		2, 0, 24, 0, 0, 0, 1, 0, 0, 0, 0, 0xd0, 0, 0, 0, 0, 48, 0, 0, 0, 0, 0, 0, 0,
+		2, 0, 24, 0, 1, 0, 1, 0, 0, 0x10, 0, 0xd0, 0, 0, 0, 0, 48, 0, 0, 0, 0, 0, 0, 0,
+	};
+	/* clang-format on */
+
+	if (build(config("mixed")))
 		check_body("VIOT", want, sizeof(want));
 }
 

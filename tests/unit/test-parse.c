@@ -343,3 +343,29 @@ TEST(subopts_given_twice)
 	CHECK_EQ(parse_subopts("-d", "once,often=1,often=2,once", opts, &seen), -EINVAL);
 	CHECK(capture_one_line(capture_end(), "-d: 'once' is given twice"));
 }
+
+TEST(subopts_of_several_modules)
+{
+	static const struct subopt first[] = {{"ro", see_ro, false}, {NULL, NULL, false}};
+	static const struct subopt second[] = {
+		{"size", see_size, true}, {"speed", see_ro, false}, {NULL, NULL, false}};
+	static const struct subopt empty[] = {{NULL, NULL, false}};
+	struct seen a = {0}, b = {0};
+	const struct subopt_set sets[] = {{empty, NULL}, {first, &a}, {empty, NULL}, {second, &b}};
+
+	CHECK_EQ(parse_subopt_sets("-x", "size=1,ro,size=2", sets, 4), 0);
+	CHECK(strstr(a.calls, "ro") && !strstr(a.calls, "size"));
+	CHECK(strstr(b.calls, "size") && !strstr(b.calls, "ro"));
+	capture_begin();
+	CHECK_EQ(parse_subopt_sets("-x", "ro,speed,ro", sets, 4), -EINVAL);
+	CHECK(capture_one_line(capture_end(), "-x: 'ro' is given twice"));
+	capture_begin();
+	CHECK_EQ(parse_subopt_sets("-x", "sped", sets, 4), -EINVAL);
+	CHECK(capture_one_line(capture_end(), "did you mean 'speed'?"));
+	capture_begin();
+	CHECK_EQ(parse_subopt_sets("-x", "unheard", sets, 4), -EINVAL);
+	CHECK(capture_one_line(capture_end(), "known are: ro, size, speed"));
+	capture_begin();
+	CHECK_EQ(parse_subopt_sets("-x", "unheard", sets, 1), -EINVAL);
+	CHECK(capture_one_line(capture_end(), "none is known here"));
+}
