@@ -167,6 +167,32 @@ abc
 the host has the same file' ]]
 }
 
+@test "20 disks on MMIO behind the virtio-iommu, two and three devices to a wire" {
+	in_lab '
+		for i in $(seq 20); do
+			dd if=/dev/urandom of=$i.img bs=64k count=1 2>/dev/null
+			sha256sum $i.img
+		done | sort >sums
+		for i in $(seq 20); do
+			disks="$disks -d $i.img,serial=$i"
+		done
+		lab-guest --iommu=virtio --virtio-transport mmio -m 512 $disks -- -c "
+			for disk in /sys/block/vd*; do
+				sum=\$(sha256sum /dev/\${disk##*/})
+				echo \"\${sum%% *}  \$(cat \$disk/serial).img\"
+			done | sort
+			echo \$(grep -c \"IO-APIC.*virtio\" /proc/interrupts) wires
+			echo \$(ls /sys/kernel/iommu_groups | wc -l) groups" >output
+		echo "status $?"
+		grep img output | cmp - sums && echo same
+		grep -v img output'
+	[ "$status" = 0 ]
+	[ "$output" = 'status 0
+same
+10 wires
+20 groups' ]
+}
+
 @test "make run-linux's shell on a terminal, left by poweroff" {
 	run "${LKVM_TEST_BIN:-build/x86/tests}/pty-run" 'expect=# ' \
 		'send=ls /sys/kernel/iommu_groups/0/devices\x0d' 'expect=0000:00:02.0' \
