@@ -130,6 +130,18 @@ static int opt_disk(void *opaque, const char *value)
 	return add_disk(&o->machine, value);
 }
 
+static int opt_rng(void *opaque, const char *value)
+{
+	struct run_options *o = opaque;
+
+	if (o->machine.has_rng) {
+		pr_err("--rng is given twice");
+		return -EINVAL;
+	}
+	o->machine.has_rng = true;
+	return rng_parse(value, &o->machine.rng);
+}
+
 static int opt_iommu(void *opaque, const char *value)
 {
 	static const struct subopt device_subopts[] = {
@@ -206,6 +218,7 @@ static const struct option_def options[] = {
 	{"mem", 'm', "SIZE", "memory, in MiB or with K, M, G, T (1G)", opt_mem},
 	{"cpus", 'c', "N", "vCPUs, 1 to 255 (1)", opt_cpus},
 	{"disk", 'd', "FILE[,...]", blk_usage, opt_disk},
+	{"rng", 0, "[=...]", rng_usage, opt_rng},
 	{"iommu", 0, "virtio[,...]", IOMMU_USAGE "\n" VIRTIO_IOMMU_SUBOPTS_USAGE, opt_iommu},
 	{"virtio-ring", 0, "LAYOUT",
 	 "layout of virtqueues that devices offer: split, or\npacked as well (split)",
@@ -246,7 +259,7 @@ static int check(const struct machine_config *m)
 		if (check_iommu(m, &m->disks[i].options))
 			return -EINVAL;
 	}
-	return 0;
+	return m->has_rng ? check_iommu(m, &m->rng.options) : 0;
 }
 
 int builtin_run(int argc, char **argv)

@@ -12,6 +12,7 @@
 #include "virtio/iommu.h"
 #include "virtio/options.h"
 #include "virtio/pci.h"
+#include "virtio/rng.h"
 #include "vm/loop.h"
 #include "vm/pci.h"
 #include "vm/terminal.h"
@@ -28,6 +29,8 @@ struct machine_config {
 	unsigned int nr_vcpus;
 	struct blk_config disks[MACHINE_MAX_DISKS];
 	unsigned int nr_disks;
+	bool has_rng;
+	struct rng_config rng;
 	bool has_iommu;
 	struct iommu_config iommu;
 	struct virtio_options viommu; /* of the device that carries the IOMMU's requests */

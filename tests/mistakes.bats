@@ -631,6 +631,21 @@ on_host() # NAME=VALUE...
 	expect_error "--cpus is given twice: '1' and '2'"
 }
 
+@test "mistakes: --rng twice" {
+	run_lkvm --rng --rng=iommu=off
+	expect_error '--rng is given twice'
+}
+
+@test "mistakes: --rng behind no IOMMU" {
+	run_lkvm --rng=iommu=on
+	expect_error '--rng: iommu=on needs --iommu=virtio'
+}
+
+@test "mistakes: --rng with a suboption that there is not" {
+	run_lkvm --rng=iomu=off
+	expect_error "--rng: unknown option 'iomu', did you mean 'iommu'?"
+}
+
 @test "mistakes: --iommu twice" {
 	run_lkvm --iommu=virtio --iommu=virtio
 	expect_error '--iommu is given twice'
