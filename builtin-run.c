@@ -12,10 +12,7 @@
 #include "util/parse.h"
 #include "util/trace.h"
 
-#define DEFAULT_MEM (1 * GiB)
-#define MIN_MEM	    (64 * MiB)
-#define MAX_MEM	    (64ULL * 1024 * GiB)
-#define MAX_VCPUS   255
+#define MAX_VCPUS 255
 
 /* What a guest gets that asks for nothing. */
 #define DEFAULT_CMDLINE "console=ttyS0"
@@ -26,7 +23,7 @@
 
 struct run_options {
 	struct machine_config machine;
-	const char *mem, *cpus; /* as they were given */
+	const char *cpus; /* as it was given */
 	bool want_help;
 };
 
@@ -61,38 +58,18 @@ static int opt_params(void *opaque, const char *value)
 	return set_once(&o->machine.cmdline, value, "params");
 }
 
-/* A plain number is in MiB, as nobody means bytes. */
 static int opt_mem(void *opaque, const char *value)
 {
 	struct run_options *o = opaque;
-	u64 size;
-	int ret;
 
-	if (set_once(&o->mem, value, "mem"))
-		return -EINVAL;
-	ret = parse_u64(value, &size);
-	if (!ret)
-		size = size > UINT64_MAX / MiB ? UINT64_MAX : size * MiB;
-	else
-		ret = parse_size(value, &size);
-	if (ret == -EINVAL) {
-		pr_err("--mem: '%s' is not a size: a number of MiB, or with K, M, G or T", value);
-		return ret;
-	}
-	if (ret || size > MAX_MEM) {
-		pr_err("--mem: %s is too much, a guest can have up to 64T", value);
-		return -EINVAL;
-	}
-	if (size < MIN_MEM) {
-		pr_err("--mem: %s is too little, a guest needs 64M or more", value);
-		return -EINVAL;
-	}
-	if (!is_aligned(size, MiB)) {
-		pr_err("--mem: %s is not a multiple of 1M", value);
-		return -EINVAL;
-	}
-	o->machine.mem_size = size;
-	return 0;
+	return mem_parse(&o->machine.mem, value);
+}
+
+static int opt_hugepages(void *opaque, const char *value)
+{
+	struct run_options *o = opaque;
+
+	return mem_parse_pages(&o->machine.mem, value);
 }
 
 static int opt_cpus(void *opaque, const char *value)
@@ -215,7 +192,8 @@ static const struct option_def options[] = {
 	 opt_kernel},
 	{"initrd", 'i', "FILE", "initial RAM disk", opt_initrd},
 	{"params", 'p', "TEXT", "kernel command line (" DEFAULT_CMDLINE ")", opt_params},
-	{"mem", 'm', "SIZE", "memory, in MiB or with K, M, G, T (1G)", opt_mem},
+	{"mem", 'm', "SIZE[@ADDRESS]", mem_usage, opt_mem},
+	{"hugepages", 0, "SIZE", mem_pages_usage, opt_hugepages},
 	{"cpus", 'c', "N", "vCPUs, 1 to 255 (1)", opt_cpus},
 	{"disk", 'd', "FILE[,...]", blk_usage, opt_disk},
 	{"rng", 0, "[=...]", rng_usage, opt_rng},
@@ -249,8 +227,13 @@ static int check_iommu(const struct machine_config *m, const struct virtio_optio
 }
 
 /* What options allow one by one, but not together. */
-static int check(const struct machine_config *m)
+static int check(struct machine_config *m)
 {
+	struct mem_hole holes[ARCH_MAX_HOLES];
+	unsigned int nr_holes = arch_mem_holes(holes, ARRAY_SIZE(holes));
+
+	if (mem_config_check(&m->mem, holes, nr_holes))
+		return -EINVAL;
 	if (m->initrd && !m->kernel) {
 		pr_err("--initrd %s: an initrd needs a --kernel", m->initrd);
 		return -EINVAL;
@@ -273,7 +256,6 @@ int builtin_run(int argc, char **argv)
 		return 1;
 	}
 	m = &o->machine;
-	m->mem_size = DEFAULT_MEM;
 	m->nr_vcpus = 1;
 	if (parse_options("run", argc, argv, options, o))
 		goto out;

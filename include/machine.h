@@ -14,6 +14,7 @@
 #include "virtio/pci.h"
 #include "virtio/rng.h"
 #include "vm/loop.h"
+#include "vm/memory-config.h"
 #include "vm/pci.h"
 #include "vm/terminal.h"
 #include "vm/vm.h"
@@ -25,7 +26,7 @@ struct machine_config {
 	const char *kernel; /* NULL: the embedded guest */
 	const char *initrd;
 	const char *cmdline;
-	u64 mem_size; /* bytes */
+	struct mem_config mem; /* checked */
 	unsigned int nr_vcpus;
 	struct blk_config disks[MACHINE_MAX_DISKS];
 	unsigned int nr_disks;
@@ -96,7 +97,7 @@ void machine_destroy_devices(struct machine *m);
  * What an architecture supplies, in the order of the calls. Each prints the reason
  * on failure.
  *
- * arch_init_memory: adds the banks for config->mem_size bytes.
+ * arch_init_memory: adds the banks of config->mem, and places those that are not placed.
  * arch_init_irqchip: the interrupt controller, after the memory, before the vCPUs.
  * arch_init_board: the PCI bus, the serial port on m->term and other fixed devices.
  * arch_load: after all devices are there: kernel, description of the machine, and
@@ -107,6 +108,13 @@ int arch_init_irqchip(struct machine *m);
 int arch_init_board(struct machine *m);
 int arch_load(struct machine *m);
 void arch_destroy(struct machine *m);
+
+/*
+ * Where no bank can be, because the machine has something else there; returns how many.
+ * May be called before there is a machine.
+ */
+#define ARCH_MAX_HOLES 8
+unsigned int arch_mem_holes(struct mem_hole *holes, unsigned int max);
 
 /* IOVAs that an IOMMU of this architecture never translates; returns how many. */
 unsigned int arch_iommu_resv(struct iommu_resv *resv, unsigned int max);

@@ -192,8 +192,14 @@ unsigned int x86_phys_bits(const struct vm *vm)
 	unsigned int bits = 36; /* what a CPU has that does not say */
 
 	for (unsigned int i = 0; cpuid && i < cpuid->nent; i++) {
-		if (cpuid->entries[i].function == LEAF_AMD_SIZES && (cpuid->entries[i].eax & 0xff))
-			bits = cpuid->entries[i].eax & 0xff;
+		const struct kvm_cpuid_entry2 *e = &cpuid->entries[i];
+
+		if (e->function != LEAF_AMD_SIZES || !(e->eax & 0xff))
+			continue;
+		bits = e->eax & 0xff;
+		/* What the host's second-level page tables hold may be less, and is here then. */
+		if (e->eax >> 16 & 0xff)
+			bits = min(bits, e->eax >> 16 & 0xff);
 	}
 	free(cpuid);
 	return bits;
