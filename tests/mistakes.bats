@@ -471,6 +471,13 @@ on_host() # NAME=VALUE... [OPTION...]
 	expect_error "--cpus: 'two' is not a number from 1 to 255"
 }
 
+@test "mistakes: more vCPUs than files may be open" {
+	need_kvm
+	lkvm_command=(prlimit --nofile=64 "$LKVM")
+	run_lkvm -q -c 255
+	expect_error 'KVM cannot make vCPU ' 'Too many open files' 'raise it with ulimit -n'
+}
+
 # ---- disks ----
 
 @test "mistakes: the disk is missing" {

@@ -97,6 +97,22 @@ int arch_init_memory(struct machine *m)
 	return ret ? ret : check_width(m);
 }
 
+/*
+ * Without it KVM takes 0xff for all vCPUs also in x2APIC mode, where it may be the first
+ * eight of a cluster, and looks at 8 bits of an ID. Older hosts do not have it; a guest that
+ * stays with 8 bits and physical IDs, as Linux does, does not depend on it.
+ */
+static void set_x2apic_api(struct vm *vm)
+{
+	struct kvm_enable_cap cap = {
+		.cap = KVM_CAP_X2APIC_API,
+		.args = {KVM_X2APIC_API_USE_32BIT_IDS | KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK},
+	};
+
+	if (vm_has_cap(vm, KVM_CAP_X2APIC_API))
+		ioctl(vm->fd, KVM_ENABLE_CAP, &cap);
+}
+
 int arch_init_irqchip(struct machine *m)
 {
 	struct vm *vm = &m->vm;
@@ -110,6 +126,7 @@ int arch_init_irqchip(struct machine *m)
 		pr_err("KVM cannot make an interrupt controller: %s", strerror(-ret));
 		return ret;
 	}
+	set_x2apic_api(vm);
 	/* The I/O APIC alone is described; the old PIC is there, but nothing is wired to it. */
 	ret = irq_init(vm, ACPI_IOAPIC_PINS);
 	if (ret)
