@@ -12,10 +12,7 @@
 #include "util/parse.h"
 #include "util/trace.h"
 
-#define DEFAULT_MEM (1 * GiB)
-#define MIN_MEM	    (64 * MiB)
-#define MAX_MEM	    (64ULL * 1024 * GiB)
-#define MAX_VCPUS   255
+#define MAX_VCPUS 255
 
 /* What a guest gets that asks for nothing. */
 #define DEFAULT_CMDLINE "console=ttyS0"
@@ -26,7 +23,7 @@
 
 struct run_options {
 	struct machine_config machine;
-	const char *mem, *cpus, *transport; /* as they were given */
+	const char *cpus, *transport; /* as they were given */
 	bool want_help;
 };
 
@@ -61,38 +58,18 @@ static int opt_params(void *opaque, const char *value)
 	return set_once(&o->machine.cmdline, value, "params");
 }
 
-/* A plain number is in MiB, as nobody means bytes. */
 static int opt_mem(void *opaque, const char *value)
 {
 	struct run_options *o = opaque;
-	u64 size;
-	int ret;
 
-	if (set_once(&o->mem, value, "mem"))
-		return -EINVAL;
-	ret = parse_u64(value, &size);
-	if (!ret)
-		size = size > UINT64_MAX / MiB ? UINT64_MAX : size * MiB;
-	else
-		ret = parse_size(value, &size);
-	if (ret == -EINVAL) {
-		pr_err("--mem: '%s' is not a size: a number of MiB, or with K, M, G or T", value);
-		return ret;
-	}
-	if (ret || size > MAX_MEM) {
-		pr_err("--mem: %s is too much, a guest can have up to 64T", value);
-		return -EINVAL;
-	}
-	if (size < MIN_MEM) {
-		pr_err("--mem: %s is too little, a guest needs 64M or more", value);
-		return -EINVAL;
-	}
-	if (!is_aligned(size, MiB)) {
-		pr_err("--mem: %s is not a multiple of 1M", value);
-		return -EINVAL;
-	}
-	o->machine.mem_size = size;
-	return 0;
+	return mem_parse(&o->machine.mem, value);
+}
+
+static int opt_hugepages(void *opaque, const char *value)
+{
+	struct run_options *o = opaque;
+
+	return mem_parse_pages(&o->machine.mem, value);
 }
 
 static int opt_cpus(void *opaque, const char *value)
@@ -128,6 +105,18 @@ static int opt_disk(void *opaque, const char *value)
 	struct run_options *o = opaque;
 
 	return add_disk(&o->machine, value);
+}
+
+static int opt_rng(void *opaque, const char *value)
+{
+	struct run_options *o = opaque;
+
+	if (o->machine.has_rng) {
+		pr_err("--rng is given twice");
+		return -EINVAL;
+	}
+	o->machine.has_rng = true;
+	return rng_parse(value, &o->machine.rng);
 }
 
 static int opt_iommu(void *opaque, const char *value)
@@ -216,9 +205,11 @@ static const struct option_def options[] = {
 	 opt_kernel},
 	{"initrd", 'i', "FILE", "initial RAM disk", opt_initrd},
 	{"params", 'p', "TEXT", "kernel command line (" DEFAULT_CMDLINE ")", opt_params},
-	{"mem", 'm', "SIZE", "memory, in MiB or with K, M, G, T (1G)", opt_mem},
+	{"mem", 'm', "SIZE[@ADDRESS]", mem_usage, opt_mem},
+	{"hugepages", 0, "SIZE", mem_pages_usage, opt_hugepages},
 	{"cpus", 'c', "N", "vCPUs, 1 to 255 (1)", opt_cpus},
 	{"disk", 'd', "FILE[,...]", blk_usage, opt_disk},
+	{"rng", 0, "[=...]", rng_usage, opt_rng},
 	{"iommu", 0, "virtio[,...]", IOMMU_USAGE "\n" VIRTIO_IOMMU_SUBOPTS_USAGE, opt_iommu},
 	{"virtio-ring", 0, "LAYOUT",
 	 "layout of virtqueues that devices offer: split, or\npacked as well (split)",
@@ -251,8 +242,13 @@ static int check_iommu(const struct machine_config *m, const struct virtio_optio
 }
 
 /* What options allow one by one, but not together. */
-static int check(const struct machine_config *m)
+static int check(struct machine_config *m)
 {
+	struct mem_hole holes[ARCH_MAX_HOLES];
+	unsigned int nr_holes = arch_mem_holes(holes, ARRAY_SIZE(holes));
+
+	if (mem_config_check(&m->mem, holes, nr_holes))
+		return -EINVAL;
 	if (m->initrd && !m->kernel) {
 		pr_err("--initrd %s: an initrd needs a --kernel", m->initrd);
 		return -EINVAL;
@@ -261,7 +257,7 @@ static int check(const struct machine_config *m)
 		if (check_iommu(m, &m->disks[i].options))
 			return -EINVAL;
 	}
-	return 0;
+	return m->has_rng ? check_iommu(m, &m->rng.options) : 0;
 }
 
 int builtin_run(int argc, char **argv)
@@ -275,7 +271,6 @@ int builtin_run(int argc, char **argv)
 		return 1;
 	}
 	m = &o->machine;
-	m->mem_size = DEFAULT_MEM;
 	m->nr_vcpus = 1;
 	if (parse_options("run", argc, argv, options, o))
 		goto out;

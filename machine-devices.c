@@ -181,6 +181,30 @@ static const struct device_type disk_type = {
 	.destroy = destroy_disk,
 };
 
+static int create_rng(struct machine *m, const void *config, struct iommu_endpoint *ep,
+		      struct virtio_device **vdev)
+{
+	struct virtio_rng *rng;
+	int ret = virtio_rng_create(&rng, &m->vm.mem, ep);
+
+	(void)config;
+	if (!ret)
+		*vdev = &rng->vdev;
+	return ret;
+}
+
+static void destroy_rng(struct virtio_device *vdev)
+{
+	virtio_rng_destroy(container_of(vdev, struct virtio_rng, vdev));
+}
+
+static const struct device_type rng_type = {
+	.name = "virtio-rng",
+	.pci_class = 0x00ff00,
+	.create = create_rng,
+	.destroy = destroy_rng,
+};
+
 int machine_add_devices(struct machine *m)
 {
 	const struct machine_config *config = m->config;
@@ -199,6 +223,8 @@ int machine_add_devices(struct machine *m)
 	}
 	for (unsigned int i = 0; !ret && i < config->nr_disks; i++)
 		ret = add_device(m, &disk_type, &config->disks[i].options, &config->disks[i]);
+	if (!ret && config->has_rng)
+		ret = add_device(m, &rng_type, &config->rng.options, &config->rng);
 	return ret;
 }
 

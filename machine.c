@@ -91,8 +91,11 @@ static int take_signals(struct machine *m)
 
 static int init_machine(struct machine *m)
 {
-	int ret = arch_init_memory(m);
+	const struct mem_config *mem = &m->config->mem;
+	int ret = guest_mem_set_pages(&m->vm.mem, mem->pages, mem_config_size(mem));
 
+	if (!ret)
+		ret = arch_init_memory(m);
 	if (!ret)
 		ret = vm_set_memory(&m->vm);
 	if (!ret)

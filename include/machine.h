@@ -13,7 +13,9 @@
 #include "virtio/mmio.h"
 #include "virtio/options.h"
 #include "virtio/pci.h"
+#include "virtio/rng.h"
 #include "vm/loop.h"
+#include "vm/memory-config.h"
 #include "vm/pci.h"
 #include "vm/terminal.h"
 #include "vm/vm.h"
@@ -27,10 +29,12 @@ struct machine_config {
 	const char *kernel; /* NULL: the embedded guest */
 	const char *initrd;
 	const char *cmdline;
-	u64 mem_size; /* bytes */
+	struct mem_config mem; /* checked */
 	unsigned int nr_vcpus;
 	struct blk_config disks[MACHINE_MAX_DISKS];
 	unsigned int nr_disks;
+	bool has_rng;
+	struct rng_config rng;
 	bool has_iommu;
 	struct iommu_config iommu;
 	struct virtio_options viommu; /* of the device that carries the IOMMU's requests */
@@ -109,7 +113,7 @@ void machine_destroy_devices(struct machine *m);
  * What an architecture supplies, in the order of the calls. Each prints the reason
  * on failure.
  *
- * arch_init_memory: adds the banks for config->mem_size bytes.
+ * arch_init_memory: adds the banks of config->mem, and places those that are not placed.
  * arch_init_irqchip: the interrupt controller, after the memory, before the vCPUs.
  * arch_init_board: the PCI bus, the serial port on m->term and other fixed devices.
  * arch_load: after all devices are there: kernel, description of the machine, and
@@ -132,6 +136,13 @@ struct mmio_slot {
 
 /* Slot @n, counted from 0; false if there are not as many. */
 bool arch_mmio_slot(unsigned int n, struct mmio_slot *slot);
+
+/*
+ * Where no bank can be, because the machine has something else there; returns how many.
+ * May be called before there is a machine.
+ */
+#define ARCH_MAX_HOLES 8
+unsigned int arch_mem_holes(struct mem_hole *holes, unsigned int max);
 
 /* IOVAs that an IOMMU of this architecture never translates; returns how many. */
 unsigned int arch_iommu_resv(struct iommu_resv *resv, unsigned int max);

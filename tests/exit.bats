@@ -71,6 +71,18 @@ run_guest() # HOW OPTION...
 	[ "$status" -eq 0 ]
 }
 
+@test "exit: each of 255 vCPUs starts, and can be interrupted" {
+	local cpus
+
+	need "$guests/smp.elf"
+	for cpus in 3 255; do
+		run_lkvm -k "$guests/smp.elf" --test-exit -c $cpus
+		[ "$status" -eq 0 ]
+		[ "${lines[0]}" = "smp: $cpus CPUs" ]
+		[ "${lines[-1]}" = 'smp: 6 checks passed, 0 failed' ]
+	done
+}
+
 @test "exit: all the same with two vCPUs, one of them never started" {
 	run_guest poweroff -c 2
 	[ "$status" -eq 0 ]

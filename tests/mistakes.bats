@@ -46,11 +46,18 @@ make_bzimage() # FILE SIZE
 # ---- /dev/kvm ----
 
 # lkvm on the host kernel that these settings make up: tests/shims/kvm-shim.c.
-on_host() # NAME=VALUE...
+on_host() # NAME=VALUE... [OPTION...]
 {
+	local host=()
+
 	need "$LKVM_TEST_BIN/lkvm-dynamic" "$LKVM_TEST_BIN/kvm-shim.so"
-	lkvm_command=(env "LD_PRELOAD=$LKVM_TEST_BIN/kvm-shim.so" "$@" "$LKVM_TEST_BIN/lkvm-dynamic")
-	run_lkvm
+	while [[ ${1:-} == *=* ]]; do
+		host+=("$1")
+		shift
+	done
+	lkvm_command=(env "LD_PRELOAD=$LKVM_TEST_BIN/kvm-shim.so" "${host[@]}"
+		"$LKVM_TEST_BIN/lkvm-dynamic")
+	run_lkvm "$@"
 }
 
 @test "mistakes: no /dev/kvm" {
@@ -358,9 +365,83 @@ on_host() # NAME=VALUE...
 }
 
 @test "mistakes: more memory than the host has" {
+	local mib
+
 	need_kvm
-	run_lkvm --mem 60T
-	expect_error '62914560 MiB of guest memory are more than the' 'this host has' 'smaller -m'
+	mib=$(awk '/^(MemTotal|SwapTotal):/ { kib += $2 } END { print int(kib / 1024) + 100 }' \
+		/proc/meminfo)
+	run_lkvm --mem "$mib"
+	expect_error "$mib MiB of guest memory are more than the" 'this host has' 'smaller -m'
+}
+
+@test "mistakes: more memory than a vCPU can address" {
+	need_kvm
+	on_host KVM_SHIM_ADDRESS_BITS=32 -m 3073M
+	expect_error "the guest's memory ends at 0x1000fffff" 'addresses of 32 bits, up to 0xffffffff' \
+		'use a smaller -m'
+}
+
+@test "mistakes: a bank where no vCPU can address it" {
+	need_kvm
+	run_lkvm --mem 64M@0 --mem 64M@4096T
+	expect_error "the guest's memory ends at 0x10000003ffffff" 'place the bank lower'
+}
+
+@test "mistakes: --mem with and without an address" {
+	run_lkvm -m 64M@0 -m 128
+	expect_error "--mem: '128' has no address, but '64M@0' has" 'SIZE@ADDRESS'
+}
+
+@test "mistakes: --mem banks that overlap" {
+	run_lkvm -m 64M@32M -m 64M@0
+	expect_error "--mem: '64M@0' and '64M@32M' overlap"
+}
+
+@test "mistakes: --mem where the PCI devices are" {
+	run_lkvm -m 64M@0 -m 2G@2G
+	expect_error "--mem: '2G@2G' lies over 0xc0000000-0xffffffff" 'PCI devices'
+}
+
+@test "mistakes: --mem at an odd address" {
+	run_lkvm -m 64M@1M
+	expect_error "--mem: '64M@1M': the address has to be a multiple of 2M"
+}
+
+@test "mistakes: --mem without a bank to start in" {
+	run_lkvm -m 1G@4G
+	expect_error '--mem: a guest starts in the bank at address 0' '64M@0'
+}
+
+@test "mistakes: --mem with something else behind the @" {
+	run_lkvm -m 64M@top
+	expect_error "--mem: '64M@top': behind the @ belongs an address"
+}
+
+@test "mistakes: the kernel unpacks itself to where no bank is" {
+	need_kvm
+	make_bzimage bzImage 8192
+	make_file bzImage 8192 608 '\x00\x00\x00\x10'
+	run_lkvm -k bzImage -m 64M@0 -m 64M@1G
+	expect_error "kernel 'bzImage' wants to unpack itself to 0x1000000-" 'this guest has no memory'
+}
+
+@test "mistakes: huge pages of a size that there is not" {
+	run_lkvm --hugepages 4M
+	expect_error "--hugepages: '4M' is not one of 2M, 1G, thp and off"
+}
+
+@test "mistakes: memory that is no whole number of huge pages" {
+	run_lkvm --hugepages=1G -m 1500M
+	expect_error '--hugepages=1G: the 1500 MiB of memory are not a multiple'
+}
+
+@test "mistakes: more huge pages than the host has" {
+	local needed=$(($(awk '/^MemTotal:/ { print int($2 / 2048) }' /proc/meminfo) + 100))
+
+	need_kvm
+	run_lkvm --hugepages=2M -m $((2 * needed))
+	expect_error "--hugepages=2M: the guest needs $needed of these pages" ' are free: write ' \
+		'to /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages'
 }
 
 @test "mistakes: more memory than ulimit -f allows" {
@@ -388,6 +469,13 @@ on_host() # NAME=VALUE...
 @test "mistakes: --cpus with a word" {
 	run_lkvm --cpus two
 	expect_error "--cpus: 'two' is not a number from 1 to 255"
+}
+
+@test "mistakes: more vCPUs than files may be open" {
+	need_kvm
+	lkvm_command=(prlimit --nofile=64 "$LKVM")
+	run_lkvm -q -c 255
+	expect_error 'KVM cannot make vCPU ' 'Too many open files' 'raise it with ulimit -n'
 }
 
 # ---- disks ----
@@ -629,6 +717,21 @@ on_host() # NAME=VALUE...
 @test "mistakes: --cpus twice" {
 	run_lkvm -c 1 -c 2
 	expect_error "--cpus is given twice: '1' and '2'"
+}
+
+@test "mistakes: --rng twice" {
+	run_lkvm --rng --rng=iommu=off
+	expect_error '--rng is given twice'
+}
+
+@test "mistakes: --rng behind no IOMMU" {
+	run_lkvm --rng=iommu=on
+	expect_error '--rng: iommu=on needs --iommu=virtio'
+}
+
+@test "mistakes: --rng with a suboption that there is not" {
+	run_lkvm --rng=iomu=off
+	expect_error "--rng: unknown option 'iomu', did you mean 'iommu'?"
 }
 
 @test "mistakes: --iommu twice" {

@@ -27,6 +27,12 @@ static int unknown(const char *verb, const char *word, size_t len, const struct 
 	return -EINVAL;
 }
 
+/* "--name" or "--name=VALUE", but never a value in the next word. */
+static bool value_is_optional(const struct option_def *def)
+{
+	return def->arg && def->arg[0] == '[';
+}
+
 /* With the value from the next word, NULL if there is none. */
 static int apply_next(const struct option_def *def, const char *word, void *opaque)
 {
@@ -59,7 +65,7 @@ static int parse_long(char **words, const struct option_def *defs, void *opaque)
 			pr_err("--%s takes no value, but has '%s'", defs->name, value);
 			return -EINVAL;
 		}
-		if (!defs->arg || value) {
+		if (!defs->arg || value || value_is_optional(defs)) {
 			ret = defs->parse(opaque, value);
 			return ret ? ret : 1;
 		}
@@ -125,7 +131,8 @@ void print_options(const struct option_def *defs)
 		const char *help = defs->help;
 		int n = defs->letter ? printf("  -%c, ", defs->letter) : printf("      ");
 
-		n += printf("--%s%s%s", defs->name, defs->arg ? " " : "",
+		n += printf("--%s%s%s", defs->name,
+			    defs->arg && !value_is_optional(defs) ? " " : "",
 			    defs->arg ? defs->arg : "");
 		while (*help) {
 			int len = strcspn(help, "\n");

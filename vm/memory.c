@@ -10,13 +10,23 @@
 #include <unistd.h>
 
 #include "util/log.h"
+#include "vm/hugepages.h"
 #include "vm/memory.h"
+
+#ifndef MFD_HUGE_SHIFT
+#define MFD_HUGE_SHIFT 26
+#endif
 
 /*
  * KVM and the host's page tables use a huge page only where the GPA and the HVA have
  * the same offset in it.
  */
 #define HUGE_PAGE (2 * MiB)
+
+static bool from_pool(enum mem_pages pages)
+{
+	return mem_page_size(pages) > 1;
+}
 
 /* The host's MemAvailable in bytes; 0 if it does not say. */
 static u64 host_available(void)
@@ -41,7 +51,7 @@ static u64 host_available(void)
  * host's memory and swap would end in the middle of the guest's life with SIGBUS or the
  * OOM killer, so that is refused here.
  */
-static int check_host(u64 before, u64 size)
+static int check_host(u64 before, u64 size, enum mem_pages pages)
 {
 	u64 total, swap_free, available;
 	struct rlimit limit;
@@ -55,7 +65,8 @@ static int check_host(u64 before, u64 size)
 		return -ENOMEM;
 	}
 
-	if (sysinfo(&si) < 0)
+	/* What is taken at the start cannot run short later. */
+	if (from_pool(pages) || sysinfo(&si) < 0)
 		return 0;
 	total = ((u64)si.totalram + si.totalswap) * si.mem_unit;
 	swap_free = (u64)si.freeswap * si.mem_unit;
@@ -75,16 +86,16 @@ static int check_host(u64 before, u64 size)
 }
 
 /* Maps @fd where the low bits are those of @gpa, with unmapped space at both ends. */
-static u8 *map_aligned(int fd, u64 gpa, u64 size)
+static u8 *map_aligned(int fd, u64 gpa, u64 size, enum mem_pages pages)
 {
-	u64 room = size + 2 * HUGE_PAGE;
+	u64 align = max(HUGE_PAGE, mem_page_size(pages)), room = size + 2 * align;
 	u8 *area, *hva;
 
 	area = mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (area == MAP_FAILED)
 		return NULL;
 
-	hva = (u8 *)align_up((uintptr_t)area, HUGE_PAGE) + (gpa & (HUGE_PAGE - 1));
+	hva = (u8 *)align_up((uintptr_t)area, align) + (gpa & (align - 1));
 	if (mmap(hva, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED, fd,
 		 0) == MAP_FAILED) {
 		munmap(area, room);
@@ -96,23 +107,41 @@ static u8 *map_aligned(int fd, u64 gpa, u64 size)
 		munmap(hva + size, area + room - (hva + size));
 
 	/* Where the host does not do this for shared memory, small pages are right too. */
-	madvise(hva, size, MADV_HUGEPAGE);
+	if (!from_pool(pages))
+		madvise(hva, size, pages == MEM_PAGES_OFF ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);
 	return hva;
 }
 
-static int bank_create(struct guest_bank *bank, u64 gpa, u64 size)
+/* Takes all pages of a pool that @fd may need: a lack of one later would be a SIGBUS. */
+static int take_pages(int fd, u64 size)
 {
+	int ret;
+
+	do {
+		ret = fallocate(fd, 0, 0, size);
+	} while (ret < 0 && errno == EINTR);
+	return ret;
+}
+
+static int bank_create(struct guest_bank *bank, u64 gpa, u64 size, enum mem_pages pages)
+{
+	unsigned int flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+	u64 page_size = mem_page_size(pages);
 	int err;
 
-	bank->fd = memfd_create("lkvm-ram", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (from_pool(pages))
+		flags |= MFD_HUGETLB | (unsigned int)__builtin_ctzll(page_size) << MFD_HUGE_SHIFT;
+	bank->fd = memfd_create("lkvm-ram", flags);
 	if (bank->fd < 0)
 		goto failed;
 	if (ftruncate(bank->fd, size) < 0)
 		goto failed_close;
+	if (from_pool(pages) && take_pages(bank->fd, size) < 0)
+		goto failed_close;
 	/* Whoever shares the descriptor cannot take pages away from under the mapping. */
 	if (fcntl(bank->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
 		goto failed_close;
-	bank->hva = map_aligned(bank->fd, gpa, size);
+	bank->hva = map_aligned(bank->fd, gpa, size, pages);
 	if (!bank->hva)
 		goto failed_close;
 	bank->gpa = gpa;
@@ -125,14 +154,25 @@ failed_close:
 	errno = err;
 failed:
 	err = errno;
+	/* Somebody else may have been faster, or the pool cannot grow as it may. */
+	if (from_pool(pages) && hugepages_check(page_size, size))
+		return -ENOMEM;
 	pr_err("cannot get %" PRIu64 " MiB of guest memory from the host: %s", size / MiB,
 	       strerror(err));
 	return -err;
 }
 
+int guest_mem_set_pages(struct guest_mem *mem, enum mem_pages pages, u64 size)
+{
+	mem->pages = pages;
+	if (pages == MEM_PAGES_THP)
+		hugepages_check_thp();
+	return from_pool(pages) ? hugepages_check(mem_page_size(pages), size) : 0;
+}
+
 int guest_mem_add_bank(struct guest_mem *mem, u64 gpa, u64 size)
 {
-	u64 page_size = sysconf(_SC_PAGESIZE);
+	u64 page_size = max((u64)sysconf(_SC_PAGESIZE), mem_page_size(mem->pages));
 	struct guest_bank bank;
 	unsigned int pos;
 	int ret;
@@ -157,10 +197,10 @@ int guest_mem_add_bank(struct guest_mem *mem, u64 gpa, u64 size)
 		return -ENOSPC;
 	}
 
-	ret = check_host(guest_mem_size(mem), size);
+	ret = check_host(guest_mem_size(mem), size, mem->pages);
 	if (ret)
 		return ret;
-	ret = bank_create(&bank, gpa, size);
+	ret = bank_create(&bank, gpa, size, mem->pages);
 	if (ret)
 		return ret;
 

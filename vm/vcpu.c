@@ -27,7 +27,8 @@ static void kick_handler(int sig)
 
 int vm_create_vcpus(struct vm *vm, unsigned int nr)
 {
-	int max = vm_has_cap(vm, KVM_CAP_MAX_VCPUS);
+	int most = max(vm_has_cap(vm, KVM_CAP_MAX_VCPUS), 1);
+	int advised = vm_has_cap(vm, KVM_CAP_NR_VCPUS);
 	int size = ioctl(vm->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
 
 	if (size < 0) {
@@ -36,10 +37,12 @@ int vm_create_vcpus(struct vm *vm, unsigned int nr)
 		pr_err("KVM does not tell the size of a vCPU's state: %s", strerror(-ret));
 		return ret;
 	}
-	if (nr > (unsigned int)max(max, 1)) {
-		pr_err("%u vCPUs: this host's KVM allows %d", nr, max(max, 1));
+	if (nr > (unsigned int)most) {
+		pr_err("%u vCPUs: this host's KVM allows %d", nr, most);
 		return -EINVAL;
 	}
+	if (advised > 0 && nr > (unsigned int)advised)
+		pr_info("%u vCPUs take turns: this host's KVM recommends %d or less", nr, advised);
 	vm->vcpus = calloc(nr, sizeof(*vm->vcpus));
 	if (!vm->vcpus) {
 		pr_err("out of memory");
@@ -55,7 +58,8 @@ int vm_create_vcpus(struct vm *vm, unsigned int nr)
 		if (vcpu->fd < 0) {
 			int ret = -errno;
 
-			pr_err("KVM cannot make vCPU %u: %s", i, strerror(-ret));
+			pr_err("KVM cannot make vCPU %u: %s%s", i, strerror(-ret),
+			       ret == -EMFILE ? "; raise it with ulimit -n" : "");
 			return ret;
 		}
 		vcpu->run = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
@@ -178,7 +182,8 @@ int vm_start(struct vm *vm)
 		int ret = pthread_create(&vm->vcpus[i].thread, NULL, vcpu_thread, &vm->vcpus[i]);
 
 		if (ret) {
-			pr_err("cannot start the thread of vCPU %u: %s", i, strerror(ret));
+			pr_err("cannot start the thread of vCPU %u: %s%s", i, strerror(ret),
+			       ret == EAGAIN ? "; raise the limit with ulimit -u" : "");
 			vm_stop(vm, 1);
 			return -ret;
 		}

@@ -73,15 +73,58 @@ bool arch_mmio_slot(unsigned int n, struct mmio_slot *slot)
 	return true;
 }
 
+unsigned int arch_mem_holes(struct mem_hole *holes, unsigned int max)
+{
+	(void)max;
+	holes[0] = (struct mem_hole){X86_HOLE_START, X86_HOLE_END - 1,
+				     "PCI devices and interrupt controllers"};
+	return 1;
+}
+
+/* KVM takes memory that no vCPU can address; the guest would meet that much later. */
+static int check_width(struct machine *m)
+{
+	const struct guest_bank *last = &m->vm.mem.banks[m->vm.mem.nr_banks - 1];
+	unsigned int bits = x86_phys_bits(&m->vm);
+
+	if (last->gpa + (last->size - 1) < 1ULL << bits)
+		return 0;
+	pr_err("the guest's memory ends at 0x%llx, but vCPUs of this host have addresses of %u "
+	       "bits, up to 0x%llx: %s",
+	       (unsigned long long)(last->gpa + (last->size - 1)), bits, (1ULL << bits) - 1,
+	       m->config->mem.nr_banks ? "place the bank lower" : "use a smaller -m");
+	return -EINVAL;
+}
+
 int arch_init_memory(struct machine *m)
 {
-	u64 low = min(m->config->mem_size, (u64)X86_HOLE_START);
-	u64 high = m->config->mem_size - low;
-	int ret = guest_mem_add_bank(&m->vm.mem, 0, low);
+	const struct mem_config *config = &m->config->mem;
+	u64 low = min(config->size, (u64)X86_HOLE_START);
+	int ret = 0;
 
-	if (!ret && high)
-		ret = guest_mem_add_bank(&m->vm.mem, X86_HOLE_END, high);
-	return ret;
+	for (unsigned int i = 0; !ret && i < config->nr_banks; i++)
+		ret = guest_mem_add_bank(&m->vm.mem, config->banks[i].gpa, config->banks[i].size);
+	if (!ret && low)
+		ret = guest_mem_add_bank(&m->vm.mem, 0, low);
+	if (!ret && config->size > low)
+		ret = guest_mem_add_bank(&m->vm.mem, X86_HOLE_END, config->size - low);
+	return ret ? ret : check_width(m);
+}
+
+/*
+ * Without it KVM takes 0xff for all vCPUs also in x2APIC mode, where it may be the first
+ * eight of a cluster, and looks at 8 bits of an ID. Older hosts do not have it; a guest that
+ * stays with 8 bits and physical IDs, as Linux does, does not depend on it.
+ */
+static void set_x2apic_api(struct vm *vm)
+{
+	struct kvm_enable_cap cap = {
+		.cap = KVM_CAP_X2APIC_API,
+		.args = {KVM_X2APIC_API_USE_32BIT_IDS | KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK},
+	};
+
+	if (vm_has_cap(vm, KVM_CAP_X2APIC_API))
+		ioctl(vm->fd, KVM_ENABLE_CAP, &cap);
 }
 
 int arch_init_irqchip(struct machine *m)
@@ -97,6 +140,7 @@ int arch_init_irqchip(struct machine *m)
 		pr_err("KVM cannot make an interrupt controller: %s", strerror(-ret));
 		return ret;
 	}
+	set_x2apic_api(vm);
 	/* The I/O APIC alone is described; the old PIC is there, but nothing is wired to it. */
 	ret = irq_init(vm, ACPI_IOAPIC_PINS);
 	if (ret)
@@ -344,6 +388,7 @@ int arch_load(struct machine *m)
 		.kernel = config->kernel,
 		.initrd = config->initrd,
 		.cmdline = config->cmdline,
+		.banks_chosen = config->mem.nr_banks,
 		.acpi_gpa = ACPI_TABLES_GPA,
 		.ecam_gpa = X86_ECAM_BASE,
 		.ecam_size = X86_ECAM_SIZE,

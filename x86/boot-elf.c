@@ -95,7 +95,7 @@ static int check_header(const struct boot_loader *ld, const Elf64_Ehdr *eh)
 static int refuse_segment(const struct boot_loader *ld, u64 start, u64 end)
 {
 	const char *path = ld->kernel.path;
-	u64 needed = boot_memory_needed(end);
+	u64 needed = boot_memory_needed(ld, end);
 
 	if (start < BOOT_LOW_END) {
 		pr_err("kernel '%s' has a segment at 0x%" PRIx64
@@ -114,9 +114,8 @@ static int refuse_segment(const struct boot_loader *ld, u64 start, u64 end)
 		       ": give the guest at least -m %" PRIu64,
 		       path, start, end - 1, needed);
 	else
-		pr_err("kernel '%s' has a segment 0x%" PRIx64 "-0x%" PRIx64
-		       ", where no guest has memory",
-		       path, start, end - 1);
+		pr_err("kernel '%s' has a segment 0x%" PRIx64 "-0x%" PRIx64 ", where %s memory",
+		       path, start, end - 1, boot_who_has(ld));
 	return -ENOMEM;
 }
 

@@ -68,7 +68,10 @@ struct boot_loader {
 };
 
 /* "more is needed, up to this address": the value for -m, in MiB, or 0 if none helps. */
-u64 boot_memory_needed(u64 end);
+u64 boot_memory_needed(const struct boot_loader *ld, u64 end);
+
+/* For messages: "no guest has", or "this guest has no", whose user can do something about it. */
+const char *boot_who_has(const struct boot_loader *ld);
 
 /* Copies a part of @f to RAM. */
 int boot_copy_file(struct boot_loader *ld, const struct file *f, u64 off, u64 gpa, u64 len);

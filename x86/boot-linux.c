@@ -88,15 +88,15 @@ static int place(struct boot_loader *ld, u64 len, u64 *start, u64 *end)
 	/* The 64-bit entry point has 4 GiB mapped, and code32_start has 32 bits. */
 	if (*end <= 4 * GiB && mem_map_is_ram(&ld->free, *start, *end))
 		return 0;
-	needed = *end <= 4 * GiB ? boot_memory_needed(*end) : 0;
+	needed = *end <= 4 * GiB ? boot_memory_needed(ld, *end) : 0;
 	if (needed)
 		pr_err("kernel '%s' needs memory up to 0x%" PRIx64 " to unpack itself: give the "
 		       "guest at least -m %" PRIu64,
 		       ld->kernel.path, *end, needed);
 	else
 		pr_err("kernel '%s' wants to unpack itself to 0x%" PRIx64 "-0x%" PRIx64
-		       ", where no guest has memory",
-		       ld->kernel.path, *start, *end - 1);
+		       ", where %s memory",
+		       ld->kernel.path, *start, *end - 1, boot_who_has(ld));
 	return -ENOMEM;
 }
 

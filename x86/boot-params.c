@@ -154,15 +154,19 @@ static int initrd_too_big(const struct boot_loader *ld, const struct file *f)
 
 	/* Behind the kernel, or above 4 GiB, as boot_load_initrd() would find it. */
 	if (kernel_end + size <= min(ld->initrd_end[0], (u64)X86_HOLE_START))
-		needed = boot_memory_needed(kernel_end + size);
+		needed = boot_memory_needed(ld, kernel_end + size);
 	else if (ld->initrd_end[1] > 4 * GiB)
-		needed = boot_memory_needed(4 * GiB + size);
+		needed = boot_memory_needed(ld, 4 * GiB + size);
 
 	if (needed > guest_mem_size(ld->mem) / MiB)
 		pr_err("initrd '%s' of %" PRIu64 " MiB does not fit into the %" PRIu64
 		       " MiB of guest memory beside the kernel: give the guest at least -m "
 		       "%" PRIu64,
 		       f->path, mib, guest_mem_size(ld->mem) / MiB, needed);
+	else if (ld->cfg->banks_chosen)
+		pr_err("initrd '%s' of %" PRIu64 " MiB fits into no bank of memory beside the "
+		       "kernel%s: give the guest a larger one",
+		       f->path, mib, ld->initrd_end[1] <= 4 * GiB ? " and below 4 GiB" : "");
 	else
 		pr_err("initrd '%s' of %" PRIu64 " MiB is too big for this kernel, which wants it "
 		       "below 0x%" PRIx64,

@@ -78,8 +78,15 @@ static int load_image(struct boot_loader *ld)
 	return -ENOEXEC;
 }
 
-u64 boot_memory_needed(u64 end)
+const char *boot_who_has(const struct boot_loader *ld)
 {
+	return ld->cfg->banks_chosen ? "this guest has no" : "no guest has";
+}
+
+u64 boot_memory_needed(const struct boot_loader *ld, u64 end)
+{
+	if (ld->cfg->banks_chosen)
+		return 0;
 	if (end <= X86_HOLE_START)
 		return align_up(end, MiB) / MiB;
 	if (end <= X86_HOLE_END || align_up(end, MiB) < end)

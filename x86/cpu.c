@@ -18,6 +18,7 @@
 #define LEAF_AMD_SIZES	  0x80000008
 #define LEAF_AMD_TOPOLOGY 0x8000001e
 #define LEAF_AMD_CACHES	  0x8000001d
+#define LEAF_AMD_LEVELS	  0x80000026
 
 #define FEATURES_ECX_TSC_DEADLINE   BIT(24)
 #define FEATURES_ECX_HYPERVISOR	    BIT(31)
@@ -137,6 +138,9 @@ static int set_cpuid(struct vcpu *vcpu)
 			has_topology = true;
 			continue;
 		}
+		/* Without it, a guest takes the leaves that say the same. */
+		if (e->function == LEAF_AMD_LEVELS)
+			continue;
 		if (e->function == LEAF_FEATURES && vm_has_cap(vm, KVM_CAP_TSC_DEADLINE_TIMER))
 			e->ecx |= FEATURES_ECX_TSC_DEADLINE;
 		set_topology(e, vcpu->index, vm->nr_vcpus);
@@ -192,8 +196,14 @@ unsigned int x86_phys_bits(const struct vm *vm)
 	unsigned int bits = 36; /* what a CPU has that does not say */
 
 	for (unsigned int i = 0; cpuid && i < cpuid->nent; i++) {
-		if (cpuid->entries[i].function == LEAF_AMD_SIZES && (cpuid->entries[i].eax & 0xff))
-			bits = cpuid->entries[i].eax & 0xff;
+		const struct kvm_cpuid_entry2 *e = &cpuid->entries[i];
+
+		if (e->function != LEAF_AMD_SIZES || !(e->eax & 0xff))
+			continue;
+		bits = e->eax & 0xff;
+		/* What the host's second-level page tables hold may be less, and is here then. */
+		if (e->eax >> 16 & 0xff)
+			bits = min(bits, e->eax >> 16 & 0xff);
 	}
 	free(cpuid);
 	return bits;

@@ -10,9 +10,13 @@
 struct option_def {
 	const char *name; /* without dashes; NULL ends a table */
 	char letter; /* 0: none */
-	const char *arg; /* what the value is called in the usage, or NULL for a flag */
+	/*
+	 * What the value is called in the usage, or NULL for a flag. One that may be left out
+	 * begins with a bracket, "[=...]", and has no letter.
+	 */
+	const char *arg;
 	const char *help; /* may have several lines */
-	/* Gets NULL for a flag. Prints the reason when it returns a negative errno. */
+	/* Gets NULL where there is no value. Prints the reason when it returns a negative errno. */
 	int (*parse)(void *opaque, const char *value);
 };
 

@@ -14,6 +14,15 @@
 
 #define GUEST_MEM_MAX_BANKS 16
 
+/* Which pages of the host back the memory. */
+enum mem_pages {
+	MEM_PAGES_DEFAULT, /* huge ones where the host does that, without a word if not */
+	MEM_PAGES_OFF, /* small ones */
+	MEM_PAGES_THP, /* as the default, with a warning if the host does not */
+	MEM_PAGES_2M, /* from the host's pool of huge pages, taken at the start */
+	MEM_PAGES_1G,
+};
+
 struct guest_bank {
 	u64 gpa;
 	u64 size; /* bytes, page aligned */
@@ -24,12 +33,25 @@ struct guest_bank {
 struct guest_mem {
 	struct guest_bank banks[GUEST_MEM_MAX_BANKS]; /* sorted by gpa, disjoint */
 	unsigned int nr_banks;
+	enum mem_pages pages;
 };
 
+/* The size in bytes of pages from a pool, 1 if @pages are of no pool. */
+static inline u64 mem_page_size(enum mem_pages pages)
+{
+	return pages == MEM_PAGES_1G ? GiB : pages == MEM_PAGES_2M ? 2 * MiB : 1;
+}
+
 /*
- * Adds a zeroed bank of @size bytes at @gpa, both page aligned. Prints the reason
- * on failure. -EINVAL: overlap or alignment; -ENOSPC: too many banks; -ENOMEM:
- * the host has not enough memory.
+ * Before the first bank: in which pages all of them will be, @size bytes together, and
+ * whether the host can give those. Prints the reason on failure. -ENOMEM.
+ */
+int guest_mem_set_pages(struct guest_mem *mem, enum mem_pages pages, u64 size);
+
+/*
+ * Adds a zeroed bank of @size bytes at @gpa, both aligned to the pages that it is in, which
+ * nobody takes away again if they are from a pool. Prints the reason on failure. -EINVAL: overlap
+ * or alignment; -ENOSPC: too many banks; -ENOMEM: the host has not enough memory.
  */
 int guest_mem_add_bank(struct guest_mem *mem, u64 gpa, u64 size);
 

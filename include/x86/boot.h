@@ -40,6 +40,7 @@ struct boot_config {
 	size_t kernel_size;
 	const char *initrd; /* file, or NULL for none */
 	const char *cmdline; /* or NULL for an empty one */
+	bool banks_chosen; /* by the user: advice is about --mem SIZE@ADDRESS, not about -m */
 	u64 rsdp_gpa; /* handed to the kernel; 0 for none */
 	u64 acpi_gpa; /* the tables: ACPI data in the memory map */
 	u64 acpi_size;

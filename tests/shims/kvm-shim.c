@@ -5,6 +5,7 @@
  *   KVM_SHIM_OPEN=ERRNO      how opening it fails
  *   KVM_SHIM_API=N           the version that it speaks
  *   KVM_SHIM_NO_CAP=N        a capability that it lacks
+ *   KVM_SHIM_ADDRESS_BITS=N  the width of a vCPU's physical addresses
  *   KVM_SHIM_FAIL=NR:ERRNO   how the ioctl with this number (its low 8 bits) fails
  */
 #include <errno.h>
@@ -45,15 +46,25 @@ int open(const char *path, int flags, ...)
 	return shim_open(path, flags, mode);
 }
 
+/* CPUID leaf 0x80000008: EAX has the width in bits 7:0, and in 23:16 that of a guest. */
+static void set_address_bits(struct kvm_cpuid2 *cpuid, unsigned int bits)
+{
+	for (unsigned int i = 0; i < cpuid->nent; i++) {
+		if (cpuid->entries[i].function == 0x80000008)
+			cpuid->entries[i].eax = bits;
+	}
+}
+
 int ioctl(int fd, unsigned long request, ...)
 {
 	const char *api = getenv("KVM_SHIM_API");
 	const char *no_cap = getenv("KVM_SHIM_NO_CAP");
+	const char *bits = getenv("KVM_SHIM_ADDRESS_BITS");
 	const char *fail = getenv("KVM_SHIM_FAIL");
 	unsigned int nr;
 	va_list args;
 	long arg;
-	int err;
+	int err, ret;
 
 	va_start(args, request);
 	arg = va_arg(args, long);
@@ -69,5 +80,8 @@ int ioctl(int fd, unsigned long request, ...)
 			return -1;
 		}
 	}
-	return syscall(SYS_ioctl, fd, request, arg);
+	ret = syscall(SYS_ioctl, fd, request, arg);
+	if (bits && !ret && request == KVM_GET_SUPPORTED_CPUID)
+		set_address_bits((struct kvm_cpuid2 *)arg, atoi(bits));
+	return ret;
 }

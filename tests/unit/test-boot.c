@@ -268,6 +268,69 @@ TEST(banks_side_by_side)
 		      image + BZ_SETUP_SIZE + PAGE, BZ_KERNEL_SIZE - PAGE));
 }
 
+/* Banks that the user placed: the map shows them and nothing else, holes included. */
+TEST(banks_apart)
+{
+	const struct {
+		u64 start, end;
+	} ram[] = {
+		{0, 0x9fc00},
+		{MiB, 80 * MiB}, /* two that touch */
+		{256 * MiB, 258 * MiB},
+		{64 * GiB, 65 * GiB},
+	};
+	struct boot_params params;
+	struct boot_config cfg;
+	unsigned int n = 0;
+	char path[64];
+	int fd;
+
+	make_bzimage();
+	cfg = config();
+	cfg.banks_chosen = true;
+	cfg.initrd = make_file(path, "initrd", 6, 40 * MiB, &fd);
+	guest_mem_destroy(&mem);
+	CHECK_EQ(guest_mem_add_bank(&mem, 256 * MiB, 2 * MiB), 0);
+	CHECK_EQ(guest_mem_add_bank(&mem, 0, 64 * MiB), 0);
+	CHECK_EQ(guest_mem_add_bank(&mem, 64 * GiB, GiB), 0);
+	CHECK_EQ(guest_mem_add_bank(&mem, 64 * MiB, 16 * MiB), 0);
+	CHECK_EQ(load_config(&cfg), 0);
+	CHECK_EQ(guest_mem_read(&mem, st.info_gpa, &params, sizeof(params)), 0);
+	for (unsigned int i = 0; i < params.e820_entries; i++) {
+		const struct boot_e820_entry *e = &params.e820_table[i];
+
+		if (e->type != 1 || !CHECK(n < ARRAY_SIZE(ram)))
+			continue;
+		CHECK_EQ(e->addr, ram[n].start);
+		CHECK_EQ(e->addr + e->size, ram[n].end);
+		n++;
+	}
+	CHECK_EQ(n, ARRAY_SIZE(ram));
+
+	/* The bank above is nearer to what the kernel allows, but too small. */
+	CHECK_EQ(st.initrd_gpa, 40 * MiB);
+	CHECK(!memcmp(guest_mem_ptr(&mem, st.initrd_gpa, 6), "initrd", 6));
+	CHECK_EQ(ftruncate(fd, 2 * MiB), 0);
+	CHECK_EQ(load_config(&cfg), 0);
+	CHECK_EQ(st.initrd_gpa, 256 * MiB);
+
+	/* Only the bank above 4 GiB has room for this one. */
+	CHECK_EQ(ftruncate(fd, 500 * MiB), 0);
+	CHECK_EQ(load_config(&cfg), 0);
+	CHECK_EQ(st.initrd_gpa, 65 * GiB - 500 * MiB);
+	bz->xloadflags = XLF_KERNEL_64;
+	CHECK_EQ(load_config(&cfg), -ENOMEM);
+	CHECK(strstr(message, "fits into no bank of memory beside the kernel and below 4 GiB"));
+	close(fd);
+
+	/* To name a size for -m would be no help. */
+	cfg.initrd = NULL;
+	bz->init_size = 100 * MiB;
+	CHECK_EQ(load_config(&cfg), -ENOMEM);
+	CHECK(strstr(message, "where this guest has no memory"));
+	CHECK(!strstr(message, "-m "));
+}
+
 TEST(bzimage_refused)
 {
 	make_bzimage();

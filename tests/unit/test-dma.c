@@ -108,6 +108,22 @@ TEST(mapping_larger_than_memory_reaches_what_is_there)
 	dma_guest_end();
 }
 
+TEST(mapping_from_a_bank_into_a_hole)
+{
+	u8 byte = 0x5a;
+
+	dma_guest_start();
+	dma_guest_map(IOVA, BANK1 + BANK_SIZE - PAGE, 3, MAP_RW);
+	CHECK_EQ(open_access(IOVA + PAGE - 10, 20, DMA_WRITE, 8), -EFAULT);
+	CHECK_EQ(d.fault.reason, IOMMU_FAULT_UNKNOWN);
+	CHECK_EQ(d.fault.iova, IOVA + PAGE);
+	/* What is in the bank can be reached, and the hole alone cannot. */
+	CHECK_EQ(dma_write(&d.chans[0][0], IOVA + PAGE - 1, &byte, 1), 0);
+	CHECK_EQ(*host(BANK1 + BANK_SIZE - 1), byte);
+	CHECK_EQ(dma_write(&d.chans[0][0], IOVA + 2 * PAGE, &byte, 1), -EFAULT);
+	dma_guest_end();
+}
+
 TEST(last_bytes_of_the_address_space)
 {
 	u64 val = 0x1122334455667788;

@@ -10,6 +10,7 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
+#include "capture.h"
 #include "unit.h"
 #include "vm/memory.h"
 
@@ -301,6 +302,32 @@ TEST(banks_are_shared_files)
 	guest_mem_destroy(&mem);
 	CHECK_EQ(open_fds(), fds);
 	CHECK(msync(other, page, MS_ASYNC) < 0 && errno == ENOMEM);
+}
+
+/* More than any host has: nothing is taken. */
+TEST(a_pool_that_is_too_small)
+{
+	unsigned int fds = open_fds();
+	struct guest_mem mem = {0};
+
+	capture_begin();
+	CHECK_EQ(guest_mem_set_pages(&mem, MEM_PAGES_2M, 1ULL << 46), -ENOMEM);
+	CHECK(capture_one_line(capture_end(), "the guest needs 33554432 of these pages"));
+	capture_begin();
+	CHECK_EQ(guest_mem_set_pages(&mem, MEM_PAGES_1G, 1ULL << 46), -ENOMEM);
+	CHECK(capture_one_line(capture_end(), "--hugepages=1G: the guest needs 65536"));
+	/* The pool may have shrunk since it was looked at. */
+	mem.pages = MEM_PAGES_2M;
+	CHECK_EQ(add(&mem, 0, 1ULL << 46), -ENOMEM);
+	CHECK(one_line());
+	CHECK(strstr(message, "/hugepages-2048kB/nr_hugepages"));
+	CHECK_EQ(mem.nr_banks, 0);
+	CHECK_EQ(open_fds(), fds);
+
+	/* Neither size nor address of such a bank may be in the middle of a page. */
+	CHECK_EQ(add(&mem, 0, 3 * MiB), -EINVAL);
+	CHECK_EQ(add(&mem, MiB, 2 * MiB), -EINVAL);
+	CHECK_EQ(guest_mem_set_pages(&mem, MEM_PAGES_OFF, 1ULL << 46), 0);
 }
 
 /* Sparse: only what is touched takes memory of the host. */
