@@ -31,7 +31,7 @@ start_guest() # NAME=VALUE... -- OPTION...
 	truncate -s 0 go.img
 	truncate -s 4096 go.img
 	[ -p out ] || mkfifo out
-	lab-guest --elf "$@" -d go.img -- script.sh expected-dmesg >out &
+	lab-guest "$@" -d go.img -- script.sh expected-dmesg >out &
 	guest=$!
 	exec 3<out
 	while read -r line <&3 && [ "$line" != waiting ]; do
@@ -51,12 +51,12 @@ end_guest()
 # Pages of the pool, 256 of them for 512 MiB in two banks.
 echo 300 >/proc/sys/vm/nr_hugepages
 [ "$(meminfo HugePages_Total)" = 300 ] || wrong "the pool has $(meminfo HugePages_Total) pages"
-start_guest CPUS=1 FIRST=2 RAM='00100000-0fffffff 880000000-88fffffff' MOVE=320 -- --kernel 6.12 \
-	--append iommu.strict=1 --iommu=virtio --rng --hugepages=2M -m 256M@0 -m 256M@0x880000000 \
-	-d disk.img
+start_guest CPUS=1 FIRST=2 RAM='00100000-0fffffff 880000000-88fffffff' MOVE=320 -- \
+	--elf --kernel 6.12 --append iommu.strict=1 --iommu=virtio --rng --hugepages=2M \
+	-m 256M@0 -m 256M@0x880000000 -d disk.img
 [ "$(meminfo HugePages_Free)" = 44 ] ||
 	wrong "$(meminfo HugePages_Free) of 300 huge pages are free, not 44"
-lab-guest --hugepages=2M -m 90 -- -c 'echo wrong: no guest should run' 2>err &&
+lab-guest --kernel 6.12 --hugepages=2M -m 90 -- -c 'echo wrong: no guest should run' 2>err &&
 	wrong 'a guest ran on more huge pages than there are'
 grep -q '45 of these pages, and 44 of the host.s 300 are free: write 301 to' err ||
 	wrong "in want of huge pages: $(cat err)"
@@ -72,7 +72,7 @@ echo never >$thp
 lkvm run --hugepages=thp -m 64 >/dev/null 2>err
 grep -q "warning: --hugepages=thp: .*write advise to $thp" err || wrong "without thp: $(cat err)"
 echo advise >$thp
-start_guest CPUS=8 FIRST=2 QUEUES=8 -- --kernel 7 --append iommu.strict=1 --iommu=virtio \
+start_guest CPUS=8 FIRST=2 QUEUES=8 -- --elf --kernel 7 --append iommu.strict=1 --iommu=virtio \
 	--rng=iommu=off,ring=packed --hugepages=thp -q -m 512 -c 8 -d disk.img,queues=8
 [ "$(meminfo ShmemHugePages)" -ge 65536 ] ||
 	wrong "$(meminfo ShmemHugePages) kB of the guest are in huge pages"
