@@ -23,7 +23,7 @@
 
 struct run_options {
 	struct machine_config machine;
-	const char *cpus, *transport; /* as they were given */
+	const char *cpus, *transport, *serial; /* as they were given */
 	bool want_help;
 };
 
@@ -119,6 +119,15 @@ static int opt_rng(void *opaque, const char *value)
 	return rng_parse(value, &o->machine.rng);
 }
 
+static int opt_serial(void *opaque, const char *value)
+{
+	struct run_options *o = opaque;
+
+	if (set_once(&o->serial, value, "serial"))
+		return -EINVAL;
+	return chardev_parse("--serial", value, strlen(value), &o->machine.serial);
+}
+
 static int opt_iommu(void *opaque, const char *value)
 {
 	static const struct subopt device_subopts[] = {
@@ -210,6 +219,10 @@ static const struct option_def options[] = {
 	{"cpus", 'c', "N", "vCPUs, 1 to 255 (1)", opt_cpus},
 	{"disk", 'd', "FILE[,...]", blk_usage, opt_disk},
 	{"rng", 0, "[=...]", rng_usage, opt_rng},
+	{"serial", 0, "BACKEND",
+	 "what the serial port is: tty, pty[=LINK], file=FILE,\nsocket=PATH or null "
+	 "(tty)",
+	 opt_serial},
 	{"iommu", 0, "virtio[,...]", IOMMU_USAGE "\n" VIRTIO_IOMMU_SUBOPTS_USAGE, opt_iommu},
 	{"virtio-ring", 0, "LAYOUT",
 	 "layout of virtqueues that devices offer: split, or\npacked as well (split)",
@@ -281,6 +294,8 @@ int builtin_run(int argc, char **argv)
 	}
 	if (check(m))
 		goto out;
+	if (!o->serial)
+		m->serial.kind = CHARDEV_TERMINAL;
 	if (!m->cmdline)
 		m->cmdline = DEFAULT_CMDLINE;
 	if (!m->kernel) {
