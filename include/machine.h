@@ -10,6 +10,7 @@
 #include "disk/disk.h"
 #include "iommu/iommu.h"
 #include "virtio/blk.h"
+#include "virtio/console.h"
 #include "virtio/iommu.h"
 #include "virtio/mmio.h"
 #include "virtio/options.h"
@@ -36,6 +37,7 @@ struct machine_config {
 	bool has_rng;
 	struct rng_config rng;
 	struct chardev_config serial; /* what the serial port is connected to */
+	struct console_config console; /* without ports: there is no such device */
 	bool has_iommu;
 	struct iommu_config iommu;
 	struct virtio_options viommu; /* of the device that carries the IOMMU's requests */
