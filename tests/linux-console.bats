@@ -11,7 +11,7 @@ setup_file()
 
 channels() # KERNEL OPTIONS
 {
-	run "$lab" run --env KERNEL="$1" --env OPTIONS="$2" x86 "$BATS_TEST_DIRNAME/linux/console.sh" \
+	run "$lab" run --guest "$1" --env KERNEL="$1" --env OPTIONS="$2" x86 "$BATS_TEST_DIRNAME/linux/console.sh" \
 		"$BATS_TEST_DIRNAME/linux/console-guest.sh" "$tools/socket-cat"
 	echo "$output"
 	[ "$status" = 0 ]
@@ -27,7 +27,7 @@ channels() # KERNEL OPTIONS
 }
 
 @test "linux-console: hvc0 on the terminal, with its size" {
-	run "$lab" run --env KERNELS='7 6.12' x86 "$BATS_TEST_DIRNAME/linux/console-tty.sh" \
+	run "$lab" run --guest 7 --guest 6.12 --env KERNELS='7 6.12' x86 "$BATS_TEST_DIRNAME/linux/console-tty.sh" \
 		"$tools/pty-run"
 	echo "$output"
 	[ "$status" = 0 ]

@@ -33,7 +33,7 @@ chmod +x root/init
 status=0
 for kernel in $KERNELS; do
 	cat "$LAB_GUESTS/$kernel/initrd" init.cpio >initrd
-	for options in '' '--iommu=virtio' '--console null'; do
+	for options in '--console null' '--iommu=virtio' ''; do
 		# shellcheck disable=SC2086
 		./pty-run resize=30x100 'expect=first: ' resize=41x97 'expect=now: ' \
 			'send=typed\x0d' 'expect=read: typed' 'expect=line 1999 of many' -- \

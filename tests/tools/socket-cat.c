@@ -2,15 +2,16 @@
 /*
  * A client of a unix stream socket, or a reader and writer of a terminal.
  *
- * usage: socket-cat PATH [BYTES]
+ * usage: socket-cat PATH [BYTES|=TEXT]
  *
  * Waits until somebody listens at PATH, sends what comes on stdin and writes what comes back to
- * stdout. Ends with status 0 after BYTES bytes, or at the end of the other side; with 1 and a
- * line on stderr if something fails, or if nothing happens for a minute.
+ * stdout. Ends with status 0 after BYTES bytes, when TEXT has come, or at the end of the other
+ * side; with 1 and a line on stderr if something fails, or if nothing happens for a minute.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,6 +63,19 @@ static int open_path(const char *path)
 	return fd;
 }
 
+/* Whether @text is in all that came. */
+static bool has_come(const char *text, const char *buf, size_t len)
+{
+	static char seen[65536];
+	static size_t seen_len;
+
+	if (len > sizeof(seen) - seen_len)
+		seen_len = 0;
+	memcpy(seen + seen_len, buf, len);
+	seen_len += len;
+	return memmem(seen, seen_len, text, strlen(text));
+}
+
 static void write_all(const char *buf, size_t len)
 {
 	while (len) {
@@ -78,11 +92,12 @@ int main(int argc, char **argv)
 {
 	static char in[65536], back[65536];
 	size_t in_len = 0, in_off = 0;
-	long long left = argc > 2 ? atoll(argv[2]) : -1;
+	const char *text = argc > 2 && argv[2][0] == '=' ? argv[2] + 1 : NULL;
+	long long left = argc > 2 && !text ? atoll(argv[2]) : -1;
 	struct pollfd fds[2] = {{.fd = STDIN_FILENO}};
 
 	if (argc < 2) {
-		fprintf(stderr, "usage: socket-cat PATH [BYTES]\n");
+		fprintf(stderr, "usage: socket-cat PATH [BYTES|=TEXT]\n");
 		return 1;
 	}
 	fds[1].fd = open_path(argv[1]);
@@ -112,6 +127,8 @@ int main(int argc, char **argv)
 			if (n <= 0)
 				break;
 			write_all(back, n);
+			if (text && has_come(text, back, n))
+				return 0;
 			if (left > 0)
 				left -= n;
 		} else if (fds[1].revents & (POLLHUP | POLLERR)) {
@@ -127,7 +144,7 @@ int main(int argc, char **argv)
 			in_off += n > 0 ? n : 0;
 		}
 	}
-	if (left > 0) {
+	if (left > 0 || text) {
 		errno = EPIPE;
 		fail("the other side ended too early");
 	}

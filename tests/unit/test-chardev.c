@@ -252,9 +252,11 @@ static u64 dropped(void)
 static void got(const char *text)
 {
 	AWAIT(t.nr_got >= strlen(text));
+	pthread_mutex_lock(&t.lock);
 	CHECK_EQ(t.nr_got, strlen(text));
 	CHECK_EQ(memcmp(t.got, text, strlen(text)), 0);
 	t.nr_got = 0;
+	pthread_mutex_unlock(&t.lock);
 }
 
 TEST(null_takes_all)
