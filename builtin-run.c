@@ -23,7 +23,8 @@
 
 struct run_options {
 	struct machine_config machine;
-	const char *cpus, *transport; /* as they were given */
+	const char *cpus, *transport, *serial; /* as they were given */
+	char cmdline[64]; /* the default one, where it is not DEFAULT_CMDLINE */
 	bool want_help;
 };
 
@@ -119,6 +120,22 @@ static int opt_rng(void *opaque, const char *value)
 	return rng_parse(value, &o->machine.rng);
 }
 
+static int opt_serial(void *opaque, const char *value)
+{
+	struct run_options *o = opaque;
+
+	if (set_once(&o->serial, value, "serial"))
+		return -EINVAL;
+	return chardev_parse("--serial", value, strlen(value), &o->machine.serial);
+}
+
+static int opt_console(void *opaque, const char *value)
+{
+	struct run_options *o = opaque;
+
+	return console_parse(value, &o->machine.console);
+}
+
 static int opt_iommu(void *opaque, const char *value)
 {
 	static const struct subopt device_subopts[] = {
@@ -204,12 +221,19 @@ static const struct option_def options[] = {
 	 "bzImage or ELF vmlinux; without it a built-in guest\nruns that shows the machine at work",
 	 opt_kernel},
 	{"initrd", 'i', "FILE", "initial RAM disk", opt_initrd},
-	{"params", 'p', "TEXT", "kernel command line (" DEFAULT_CMDLINE ")", opt_params},
+	{"params", 'p', "TEXT",
+	 "kernel command line (" DEFAULT_CMDLINE ", or of the console\nthat has the terminal)",
+	 opt_params},
 	{"mem", 'm', "SIZE[@ADDRESS]", mem_usage, opt_mem},
 	{"hugepages", 0, "SIZE", mem_pages_usage, opt_hugepages},
 	{"cpus", 'c', "N", "vCPUs, 1 to 255 (1)", opt_cpus},
 	{"disk", 'd', "FILE[,...]", blk_usage, opt_disk},
 	{"rng", 0, "[=...]", rng_usage, opt_rng},
+	{"serial", 0, "BACKEND",
+	 "what the serial port is: tty, pty[=LINK], file=FILE,\nsocket=PATH or null "
+	 "(tty, if no --console is)",
+	 opt_serial},
+	{"console", 0, "BACKEND[,...]", console_usage, opt_console},
 	{"iommu", 0, "virtio[,...]", IOMMU_USAGE "\n" VIRTIO_IOMMU_SUBOPTS_USAGE, opt_iommu},
 	{"virtio-ring", 0, "LAYOUT",
 	 "layout of virtqueues that devices offer: split, or\npacked as well (split)",
@@ -228,8 +252,8 @@ void builtin_run_usage(void)
 {
 	printf("usage: lkvm run [OPTIONS]\n\n");
 	print_options(options);
-	printf("\nThe terminal is the guest's serial console; ctrl-a x leaves it and ends the "
-	       "guest.\n"
+	printf("\nThe terminal is the guest's serial console, or that of '--console tty'; ctrl-a x "
+	       "leaves it\nand ends the guest.\n"
 	       "The exit status is 0 when the guest powers off or reboots.\n");
 }
 
@@ -257,7 +281,40 @@ static int check(struct machine_config *m)
 		if (check_iommu(m, &m->disks[i].options))
 			return -EINVAL;
 	}
+	if (m->console.nr_ports && check_iommu(m, &m->console.options))
+		return -EINVAL;
 	return m->has_rng ? check_iommu(m, &m->rng.options) : 0;
+}
+
+/* Who has the terminal, and what a Linux guest is told of that. */
+static int set_up_consoles(struct run_options *o)
+{
+	struct machine_config *m = &o->machine;
+	bool on_console = console_has_terminal(&m->console);
+	int hvc = console_terminal_hvc(&m->console);
+
+	if (on_console && o->serial && m->serial.kind == CHARDEV_TERMINAL) {
+		pr_err("--serial %s and --console tty: the terminal can have one of them",
+		       o->serial);
+		return -EINVAL;
+	}
+	if (on_console && !m->kernel) {
+		pr_err("--console tty: the built-in guest prints to the serial port only, give a "
+		       "--kernel");
+		return -EINVAL;
+	}
+	if (!o->serial)
+		m->serial.kind = on_console ? CHARDEV_NULL : CHARDEV_TERMINAL;
+	if (m->cmdline)
+		return 0;
+	m->cmdline = DEFAULT_CMDLINE;
+	if (hvc < 0)
+		return 0;
+	/* The last one is /dev/console. */
+	snprintf(o->cmdline, sizeof(o->cmdline), "%sconsole=hvc%d",
+		 m->serial.kind == CHARDEV_NULL ? "" : DEFAULT_CMDLINE " ", hvc);
+	m->cmdline = o->cmdline;
+	return 0;
 }
 
 int builtin_run(int argc, char **argv)
@@ -279,10 +336,8 @@ int builtin_run(int argc, char **argv)
 		status = 0;
 		goto out;
 	}
-	if (check(m))
+	if (check(m) || set_up_consoles(o))
 		goto out;
-	if (!m->cmdline)
-		m->cmdline = DEFAULT_CMDLINE;
 	if (!m->kernel) {
 		m->test_exit = true;
 		while (m->nr_disks < NR_DEMO_DISKS) {

@@ -205,6 +205,45 @@ static const struct device_type rng_type = {
 	.destroy = destroy_rng,
 };
 
+static int create_console(struct machine *m, const void *opaque, struct iommu_endpoint *ep,
+			  struct virtio_device **vdev)
+{
+	const struct console_config *config = opaque;
+	struct chardev *chardevs[CONSOLE_MAX_PORTS] = {NULL};
+	struct virtio_console *con;
+	unsigned int nr = 0;
+	int ret = 0;
+
+	while (nr < config->nr_ports) {
+		ret = machine_open_chardev(m, config->options.what, &config->ports[nr].chardev,
+					   &chardevs[nr]);
+		if (ret)
+			break;
+		nr++;
+	}
+	if (!ret)
+		ret = virtio_console_create(&con, config, chardevs, &m->vm.mem, ep);
+	if (ret) {
+		while (nr)
+			chardev_close(chardevs[--nr]);
+		return ret;
+	}
+	*vdev = &con->vdev;
+	return 0;
+}
+
+static void destroy_console(struct virtio_device *vdev)
+{
+	virtio_console_destroy(container_of(vdev, struct virtio_console, vdev));
+}
+
+static const struct device_type console_type = {
+	.name = "console",
+	.pci_class = 0x078000,
+	.create = create_console,
+	.destroy = destroy_console,
+};
+
 int machine_add_devices(struct machine *m)
 {
 	const struct machine_config *config = m->config;
@@ -225,6 +264,8 @@ int machine_add_devices(struct machine *m)
 		ret = add_device(m, &disk_type, &config->disks[i].options, &config->disks[i]);
 	if (!ret && config->has_rng)
 		ret = add_device(m, &rng_type, &config->rng.options, &config->rng);
+	if (!ret && config->console.nr_ports)
+		ret = add_device(m, &console_type, &config->console.options, &config->console);
 	return ret;
 }
 

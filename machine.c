@@ -89,6 +89,15 @@ static int take_signals(struct machine *m)
 	return loop_add(&m->loop, &m->signal_source);
 }
 
+int machine_open_chardev(struct machine *m, const char *what, const struct chardev_config *config,
+			 struct chardev **out)
+{
+	if (config->kind != CHARDEV_TERMINAL)
+		return chardev_open(out, what, config, &m->loop);
+	*out = &m->term.dev;
+	return 0;
+}
+
 static int init_machine(struct machine *m)
 {
 	const struct mem_config *mem = &m->config->mem;
@@ -110,6 +119,8 @@ static int init_machine(struct machine *m)
 		return ret;
 	}
 	ret = terminal_init(&m->term, &m->loop, m->vm.stop_fd, leave, m);
+	if (!ret)
+		ret = machine_open_chardev(m, "--serial", &m->config->serial, &m->serial);
 	return ret ? ret : arch_init_board(m);
 }
 
@@ -124,7 +135,7 @@ static int run(struct machine *m)
 		pr_err("cannot take signals: %s", strerror(-ret));
 		return 1;
 	}
-	terminal_make_raw();
+	terminal_make_raw(&m->term);
 	/* What did not start stops at once what did. */
 	vm_start(&m->vm);
 	ret = loop_run(&m->loop);
@@ -150,6 +161,7 @@ int machine_run(const struct machine_config *config)
 		goto out_free;
 	m->config = config;
 	m->term.wake_source.fd = -1;
+	m->term.size_source.fd = -1;
 	m->loop.fd = -1;
 	m->signal_source.fd = -1;
 	raise_fd_limit();
@@ -163,6 +175,8 @@ int machine_run(const struct machine_config *config)
 
 out_vm:
 	arch_destroy(m);
+	if (m->serial)
+		chardev_close(m->serial);
 	terminal_destroy(&m->term);
 	if (m->signal_source.fd >= 0)
 		close(m->signal_source.fd);

@@ -70,7 +70,7 @@ static void ask_for_input(struct serial *s)
 	/* Not for each byte: that costs a turn of the main loop. */
 	if (s->full && s->count <= SERIAL_FIFO_SIZE / 2 && is_listening(s)) {
 		s->full = false;
-		terminal_resume(s->term);
+		chardev_resume(s->chardev);
 	}
 }
 
@@ -198,7 +198,7 @@ static void port_access(void *opaque, u64 off, void *data, unsigned int len, boo
 	pthread_mutex_unlock(&s->lock);
 	/* May block: without the lock, as the main loop takes that for input. */
 	if (send)
-		terminal_write(bytes, 1);
+		chardev_put(s->chardev, bytes, 1);
 }
 
 static size_t receive(void *opaque, const u8 *data, size_t len)
@@ -215,13 +215,15 @@ static size_t receive(void *opaque, const u8 *data, size_t len)
 	return n;
 }
 
-int serial_init(struct serial *serial, struct vm *vm, u64 port, u32 gsi, struct terminal *term)
+static const struct chardev_user serial_user = {.receive = receive};
+
+int serial_init(struct serial *serial, struct vm *vm, u64 port, u32 gsi, struct chardev *chardev)
 {
 	memset(serial, 0, sizeof(*serial));
 	serial->vm = vm;
-	serial->term = term;
+	serial->chardev = chardev;
 	serial->gsi = gsi;
 	pthread_mutex_init(&serial->lock, NULL);
-	terminal_connect(term, receive, serial);
+	chardev_connect(chardev, &serial_user, serial);
 	return bus_add(&vm->pio, port, 8, port_access, serial);
 }

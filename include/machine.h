@@ -6,9 +6,11 @@
 #ifndef LKVM_MACHINE_H
 #define LKVM_MACHINE_H
 
+#include "char/terminal.h"
 #include "disk/disk.h"
 #include "iommu/iommu.h"
 #include "virtio/blk.h"
+#include "virtio/console.h"
 #include "virtio/iommu.h"
 #include "virtio/mmio.h"
 #include "virtio/options.h"
@@ -17,7 +19,6 @@
 #include "vm/loop.h"
 #include "vm/memory-config.h"
 #include "vm/pci.h"
-#include "vm/terminal.h"
 #include "vm/vm.h"
 
 #define MACHINE_MAX_DISKS   64
@@ -35,6 +36,8 @@ struct machine_config {
 	unsigned int nr_disks;
 	bool has_rng;
 	struct rng_config rng;
+	struct chardev_config serial; /* what the serial port is connected to */
+	struct console_config console; /* without ports: there is no such device */
 	bool has_iommu;
 	struct iommu_config iommu;
 	struct virtio_options viommu; /* of the device that carries the IOMMU's requests */
@@ -86,6 +89,7 @@ struct machine {
 	struct loop_source stop_source;
 	struct loop_source signal_source;
 	struct terminal term;
+	struct chardev *serial; /* the other end of the serial port; NULL: not open yet */
 	struct pci_bus pci;
 	bool has_iommu; /* iommu is set up */
 	struct iommu iommu;
@@ -96,6 +100,13 @@ struct machine {
 	unsigned int nr_pci, nr_mmio; /* slots in use, the first ones */
 	struct arch_board *board; /* what the architecture keeps */
 };
+
+/*
+ * Opens the back end of a console, which may be the machine's terminal. Prints the reason, which
+ * @what opens, on failure; -errno as chardev_open().
+ */
+int machine_open_chardev(struct machine *m, const char *what, const struct chardev_config *config,
+			 struct chardev **out);
 
 /* Builds the machine, runs the guest to its end; the exit status of the program. */
 int machine_run(const struct machine_config *config);
@@ -115,7 +126,7 @@ void machine_destroy_devices(struct machine *m);
  *
  * arch_init_memory: adds the banks of config->mem, and places those that are not placed.
  * arch_init_irqchip: the interrupt controller, after the memory, before the vCPUs.
- * arch_init_board: the PCI bus, the serial port on m->term and other fixed devices.
+ * arch_init_board: the PCI bus, the serial port on m->serial and other fixed devices.
  * arch_load: after all devices are there: kernel, description of the machine, and
  *            the state of the vCPUs.
  */

@@ -259,7 +259,7 @@ int arch_init_board(struct machine *m)
 		ret = bus_add(pio, X86_TEST_EXIT_PORT, 4, test_exit_port, m);
 	if (!ret)
 		ret = serial_init(&board->serial, &m->vm, X86_SERIAL_PORT, X86_SERIAL_GSI,
-				  &m->term);
+				  m->serial);
 	if (!ret)
 		ret = rtc_init(&board->rtc, &m->vm, &m->loop, ACPI_RTC_PORT, ACPI_RTC_GSI);
 	if (ret)

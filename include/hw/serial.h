@@ -5,15 +5,15 @@
 
 #include <pthread.h>
 
+#include "char/chardev.h"
 #include "util/types.h"
-#include "vm/terminal.h"
 #include "vm/vm.h"
 
 #define SERIAL_FIFO_SIZE 64
 
 struct serial {
 	struct vm *vm;
-	struct terminal *term;
+	struct chardev *chardev;
 	u32 gsi;
 
 	pthread_mutex_t lock; /* guards what follows */
@@ -22,13 +22,16 @@ struct serial {
 	bool overrun;
 	bool thr_empty_pending; /* the interrupt of that name is due */
 	bool irq; /* the wire as we drive it */
-	bool full; /* the terminal waits for room */
+	bool full; /* the other end waits for room */
 	unsigned int polls; /* for input, in vain */
 	u8 fifo[SERIAL_FIFO_SIZE];
 	unsigned int head, count;
 };
 
-/* Puts the port at I/O ports [port, port + 8), with interrupt @gsi, on @term. */
-int serial_init(struct serial *serial, struct vm *vm, u64 port, u32 gsi, struct terminal *term);
+/*
+ * Puts the port at I/O ports [port, port + 8), with interrupt @gsi and @chardev, which stays the
+ * caller's, at the other end of the line. -EEXIST, -ENOSPC as bus_add().
+ */
+int serial_init(struct serial *serial, struct vm *vm, u64 port, u32 gsi, struct chardev *chardev);
 
 #endif /* LKVM_HW_SERIAL_H */

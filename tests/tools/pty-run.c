@@ -8,6 +8,7 @@
  *   paste=FILE    type what FILE holds, and read at the same time
  *   raw, cooked   the terminal has to be in this mode
  *   signal=N      send signal N to the command
+ *   resize=RxC    give the terminal R rows and C columns
  *   hangup        close the terminal's other end
  *
  * Then reads on until the command ends. Everything read goes to stdout. The exit status is
@@ -171,6 +172,16 @@ static void check_mode(bool raw)
 		fail("the terminal is %s", raw ? "not raw" : "raw");
 }
 
+static void resize(const char *arg)
+{
+	struct winsize size = {0};
+
+	if (sscanf(arg, "%hux%hu", &size.ws_row, &size.ws_col) != 2)
+		fail("'%s' is no size", arg);
+	if (ioctl(master, TIOCSWINSZ, &size) < 0)
+		fail("cannot resize: %s", strerror(errno));
+}
+
 static void do_step(const char *step)
 {
 	const char *arg = strchr(step, '=');
@@ -189,6 +200,8 @@ static void do_step(const char *step)
 		check_mode(false);
 	else if (IS("signal") && arg)
 		kill(child, atoi(arg));
+	else if (IS("resize") && arg)
+		resize(arg);
 	else if (IS("hangup")) {
 		close(master);
 		master = -1;

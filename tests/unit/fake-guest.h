@@ -12,7 +12,7 @@
 #include "virtio/device.h"
 #include "vm/memory.h"
 
-#define FAKE_MAX_QUEUES 4
+#define FAKE_MAX_QUEUES VIRTIO_MAX_QUEUES
 
 struct fake_driver {
 	struct virtio_device *vdev;

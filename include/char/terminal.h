@@ -4,26 +4,26 @@
  * ctrl-a as the escape key (ctrl-a x leaves, ctrl-a a sends a ctrl-a, ctrl-a h says
  * so), stdout for what the guest prints.
  */
-#ifndef LKVM_VM_TERMINAL_H
-#define LKVM_VM_TERMINAL_H
+#ifndef LKVM_CHAR_TERMINAL_H
+#define LKVM_CHAR_TERMINAL_H
 
-#include "util/types.h"
-#include "vm/loop.h"
+#include "char/chardev.h"
 
 /* More than a person types or pastes while a guest is busy. */
 #define TERMINAL_MAX_HELD MiB
 
 /* Used by the main thread only. */
 struct terminal {
+	struct chardev dev; /* the others use its functions; closing it does nothing */
 	struct loop *loop;
 	struct loop_source source;
 	struct loop_source wake_source; /* the console has room again, or stdin is a file */
+	struct loop_source size_source; /* signalfd of SIGWINCH, -1: nobody asks for the size */
 	bool is_file; /* stdin has always something to read, up to its end */
 	bool escape; /* the last byte was ctrl-a */
 
-	/* The console behind it. @receive takes up to len bytes and returns how many. */
-	size_t (*receive)(void *opaque, const u8 *data, size_t len);
-	void *opaque;
+	int out_fd; /* stdout, or the same terminal as a file of our own */
+	size_t out_part; /* bytes that a write does not block for, once there is room */
 	void (*leave)(void *opaque);
 	void *leave_opaque;
 
@@ -48,21 +48,11 @@ int terminal_init(struct terminal *term, struct loop *loop, int stop_fd,
 		  void (*leave)(void *opaque), void *leave_opaque);
 void terminal_destroy(struct terminal *term);
 
-/* Raw mode, if stdin is a terminal, until terminal_restore() or the program's exit. */
-void terminal_make_raw(void);
+/*
+ * Raw mode, if stdin is a terminal and a device is connected to it, until
+ * terminal_restore() or the program's exit.
+ */
+void terminal_make_raw(const struct terminal *term);
 void terminal_restore(void);
 
-/* Before the loop runs: where input goes. */
-void terminal_connect(struct terminal *term,
-		      size_t (*receive)(void *opaque, const u8 *data, size_t len), void *opaque);
-
-/* The console has room again. From any thread. */
-void terminal_resume(struct terminal *term);
-
-/*
- * Writes all of it to stdout, and blocks until that has room; what stdout refuses is
- * lost. From any thread but the loop's.
- */
-void terminal_write(const u8 *data, size_t len);
-
-#endif /* LKVM_VM_TERMINAL_H */
+#endif /* LKVM_CHAR_TERMINAL_H */
