@@ -32,7 +32,7 @@ endif
 LKVM_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DLKVM_VERSION='"$(VERSION)"' -pthread $(WARNINGS) \
 	-Iinclude -MMD -MP
 
-ROOMS := util vm iommu disk virtio hw $(ARCH)
+ROOMS := util vm iommu disk net virtio hw $(ARCH)
 LIB_SRCS := machine.c machine-devices.c builtin-run.c $(foreach r,$(ROOMS),$(wildcard $(r)/*.c))
 UNIT_TESTS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test-*.c))
 UNIT_HELPERS := $(filter-out tests/unit/test-%,$(wildcard tests/unit/*.c))
@@ -90,11 +90,17 @@ unit-tests: $(UNIT_TESTS:%=$(BUILD)/tests/%) $(UNIT_TESTS:%=$(BUILD)/san/tests/%
 
 # What the .bats files use: a terminal to drive lkvm on, and an lkvm that is linked so
 # that another host kernel can be put under it.
-test-shims: $(BUILD)/tests/pty-run $(BUILD)/tests/kvm-shim.so $(BUILD)/tests/lkvm-dynamic
+test-shims: $(BUILD)/tests/pty-run $(BUILD)/tests/kvm-shim.so $(BUILD)/tests/lkvm-dynamic \
+	$(BUILD)/tests/tap-run
 
 $(BUILD)/tests/pty-run: $(BUILD)/tests/tools/pty-run.o
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -o $@ $^
+
+# Linked as lkvm is: it runs in the lab, too.
+$(BUILD)/tests/tap-run: $(BUILD)/tests/tools/tap-run.o
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
 $(BUILD)/tests/kvm-shim.so: tests/shims/kvm-shim.c
 	@mkdir -p $(@D)
