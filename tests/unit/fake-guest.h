@@ -12,7 +12,7 @@
 #include "virtio/device.h"
 #include "vm/memory.h"
 
-#define FAKE_MAX_QUEUES 4
+#define FAKE_MAX_QUEUES 8
 
 struct fake_driver {
 	struct virtio_device *vdev;
