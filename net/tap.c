@@ -102,30 +102,31 @@ static int open_tun(const char *what)
 	return fd;
 }
 
-/*
- * The flags of TUNSETIFF that the interface @name has, or -errno. What sysfs says is
- * that of the network namespace in which it was mounted.
- */
-static int existing_flags(const char *name)
+static int set_iff(int fd, const char *name, u16 flags, struct ifreq *ifr)
 {
-	char path[64];
-	unsigned int flags;
-	FILE *f;
-	int ret;
+	memset(ifr, 0, sizeof(*ifr));
+	memcpy(ifr->ifr_name, name, strnlen(name, IFNAMSIZ - 1));
+	ifr->ifr_flags = flags;
+	return ioctl(fd, TUNSETIFF, ifr) < 0 ? -errno : 0;
+}
 
-	snprintf(path, sizeof(path), "/sys/class/net/%s/tun_flags", name);
-	f = fopen(path, "re");
-	if (!f)
-		return -errno;
-	ret = fscanf(f, "%x", &flags) == 1 ? (int)flags : -EINVAL;
-	fclose(f);
-	return ret;
+/* Whether the interface, which exists, can be opened in this way. */
+static bool opens_with(const char *name, u16 flags)
+{
+	int fd = open(TUN_PATH, O_RDWR | O_CLOEXEC);
+	struct ifreq ifr;
+	bool opens;
+
+	if (fd < 0)
+		return false;
+	opens = !set_iff(fd, name, flags, &ifr);
+	close(fd);
+	return opens;
 }
 
 static int explain_existing(const char *what, const struct tap_config *config, int err)
 {
 	const char *name = config->name;
-	int flags = existing_flags(name);
 
 	if (err == -EBUSY)
 		pr_err("%s: interface %s is busy: another program uses it", what, name);
@@ -133,21 +134,17 @@ static int explain_existing(const char *what, const struct tap_config *config, i
 		pr_err("%s: no permission to use interface %s: run as root, or make it with "
 		       "'ip tuntap add %s mode tap user NAME'",
 		       what, name, name);
-	else if (flags >= 0 && !(flags & IFF_TAP))
-		pr_err("%s: interface %s is a tun, not a tap: remove it, and make it with "
-		       "'ip tuntap add %s mode tap'",
-		       what, name, name);
-	else if (flags >= 0 && !(flags & IFF_MULTI_QUEUE) && config->nr_queues > 1)
+	else if (err == -E2BIG)
+		pr_err("%s: interface %s has no %u queues left", what, name, config->nr_queues);
+	else if (err != -EINVAL)
+		pr_err("%s: cannot use interface %s: %s", what, name, strerror(-err));
+	else if (config->nr_queues > 1 && opens_with(name, MUST_FLAGS))
 		pr_err("%s: interface %s has one queue: use queues=1, or make it with "
 		       "'ip tuntap add %s mode tap multi_queue'",
 		       what, name, name);
-	else if (err == -E2BIG)
-		pr_err("%s: interface %s has no %u queues left", what, name, config->nr_queues);
-	else if (err == -EINVAL && flags < 0)
-		pr_err("%s: interface %s is not a tap that can be opened with %u queue%s", what,
-		       name, config->nr_queues, config->nr_queues > 1 ? "s" : "");
 	else
-		pr_err("%s: cannot use interface %s: %s", what, name, strerror(-err));
+		pr_err("%s: interface %s is not a tap: make one with 'ip tuntap add NAME mode tap'",
+		       what, name);
 	return err;
 }
 
@@ -167,14 +164,6 @@ static int explain_new(const char *what, const struct tap_config *config, int er
 		pr_err("%s: cannot make an interface%s%s: %s", what, *name ? " " : "", name,
 		       strerror(-err));
 	return err;
-}
-
-static int set_iff(int fd, const char *name, u16 flags, struct ifreq *ifr)
-{
-	memset(ifr, 0, sizeof(*ifr));
-	memcpy(ifr->ifr_name, name, strnlen(name, IFNAMSIZ - 1));
-	ifr->ifr_flags = flags;
-	return ioctl(fd, TUNSETIFF, ifr) < 0 ? -errno : 0;
 }
 
 /*
