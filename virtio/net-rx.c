@@ -289,10 +289,13 @@ void net_serve_rx(struct net_queue *q)
 		.events = POLLIN,
 	};
 
+	/* What was on its way when the queue stopped had the buffers of another time. */
+	net_queue_enter(q);
 	q->has_chain = false;
 	q->nr_heads = 0;
 	if (q->frame_len)
 		drop_frame(q, &q->counters.stopped);
+	net_queue_leave(q);
 	virtq_disable_kick(q->vq);
 	while (!atomic_load(&q->worker.stop)) {
 		switch (move_frames(q)) {

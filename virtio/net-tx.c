@@ -179,7 +179,9 @@ void net_serve_tx(struct net_queue *q)
 		.events = POLLOUT,
 	};
 
+	net_queue_enter(q);
 	q->has_chain = false;
+	net_queue_leave(q);
 	virtq_disable_kick(q->vq);
 	while (!atomic_load(&q->worker.stop)) {
 		switch (send_frames(q)) {

@@ -59,9 +59,21 @@ void net_guest_restart(u64 without);
 bool await_used(struct fake_queue *q, u16 nr);
 bool await_count(const _Atomic u64 *counter, u64 value);
 
-#define RX(pair)       (&ng.q[2 * (pair)])
-#define TX(pair)       (&ng.q[2 * (pair) + 1])
-#define COUNTERS(q)    (&ng.net->queues[(q)->index].counters)
+#define RX(pair)    (&ng.q[2 * (pair)])
+#define TX(pair)    (&ng.q[2 * (pair) + 1])
+#define COUNTERS(q) (&ng.net->queues[(q)->index].counters)
+
+/* What a queue's thread has in this member, asked between two of its batches. */
+#define PEEK(q, member)                                                \
+	({                                                             \
+		struct net_queue *peek_ = &ng.net->queues[(q)->index]; \
+		__typeof__(peek_->member) val_;                        \
+		net_queue_hold(peek_);                                 \
+		val_ = peek_->member;                                  \
+		net_queue_release(peek_);                              \
+		val_;                                                  \
+	})
+
 #define FEATURE(name)  BIT_ULL(VIRTIO_NET_F_##name)
 #define ALL_BUT(names) (~(u64)(names))
 

@@ -3,6 +3,7 @@
 #include <endian.h>
 #include <fcntl.h>
 #include <linux/virtio_config.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -265,10 +266,8 @@ TEST(queue_pairs)
 
 	/* A frame that waits in a pair is given up with it. */
 	host_send(2, NULL, 60);
-	while (!ng.net->queues[4].frame_len) {
-		net_queue_hold(&ng.net->queues[4]);
-		net_queue_release(&ng.net->queues[4]);
-	}
+	while (!PEEK(RX(2), frame_len))
+		;
 	CHECK_EQ(set_pairs(2), OK);
 	CHECK_EQ(attached(), 3);
 	await_count(&COUNTERS(RX(2))->stopped, 1);
@@ -289,6 +288,41 @@ TEST(queue_pairs)
 	CHECK_EQ(ng.ctrl->index, 2);
 	CHECK_EQ(set_pairs(1), ERR);
 	CHECK_EQ(rx_mode(VIRTIO_NET_CTRL_RX_ALLMULTI, 1), OK);
+	net_guest_end();
+}
+
+static void *flood(void *stop)
+{
+	/* For another address than the driver's: it is dropped as soon as it is read. */
+	static const u8 packet[HDR + 60] = {[HDR] = 2, [HDR + 5] = 9};
+
+	while (!atomic_load((atomic_bool *)stop)) {
+		if (write(ng.host[0], packet, sizeof(packet)) < 0)
+			sched_yield();
+	}
+	return NULL;
+}
+
+/* Frames without end do not keep the control queue, or a reset, from what they do. */
+TEST(commands_in_a_flood)
+{
+	const struct net_counters *c;
+	atomic_bool stop = false;
+	pthread_t thread;
+	u64 before;
+
+	net_guest_start(&one_pair);
+	c = COUNTERS(RX(0));
+	CHECK_EQ(rx_mode(VIRTIO_NET_CTRL_RX_PROMISC, 0), OK);
+	pthread_create(&thread, NULL, flood, &stop);
+	before = atomic_load(&c->filtered);
+	for (unsigned int i = 0; i < 50; i++)
+		CHECK_EQ(rx_mode(VIRTIO_NET_CTRL_RX_ALLMULTI, i % 2), OK);
+	while (atomic_load(&c->filtered) == before)
+		sched_yield();
+	fake_driver_status(&ng.drv, 0);
+	atomic_store(&stop, true);
+	pthread_join(thread, NULL);
 	net_guest_end();
 }
 

@@ -395,13 +395,7 @@ static unsigned int stall(struct fake_queue *q, u32 len)
 		fake_kick(q);
 		/* The thread says that it waits by leaving a chain unused in the ring. */
 		while (atomic_load(&COUNTERS(q)->packets) == sent && net_now() < end) {
-			struct net_queue *nq = &ng.net->queues[q->index];
-			bool waits;
-
-			net_queue_hold(nq);
-			waits = nq->has_chain;
-			net_queue_release(nq);
-			if (waits)
+			if (PEEK(q, has_chain))
 				return sent;
 		}
 		await_used(q, 1);
@@ -447,10 +441,8 @@ TEST(revocation)
 	buf = net_buffer(q, 2048);
 	host_send(0, NULL, 3000);
 	/* The first half is in the buffer, the frame waits for another one. */
-	while (ng.net->queues[q->index].nr_heads != 1) {
-		net_queue_hold(&ng.net->queues[q->index]);
-		net_queue_release(&ng.net->queues[q->index]);
-	}
+	while (PEEK(q, nr_heads) != 1)
+		;
 	CHECK_EQ(iommu_unmap(&ng.iommu, 1, 0, RAM_SIZE - 1), 0);
 	fake_fill(&ng.drv, buf, 0x11, 2048);
 	capture_begin();

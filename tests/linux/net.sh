@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Runs in the lab: stock guests whose network devices are connected to this host in each way
+# that there is. net-guest.sh is what they run. Prints what each section found.
+#
+# shellcheck disable=SC2086
+
+mkfifo never
+exec 9<>never # for what may not see the end of its input
+dd if=/dev/urandom of=data bs=1M count=4 2>/dev/null
+sum=$(sha256sum <data)
+
+# The host's side of net-guest.sh, for the guest at 10.0.NET.2.
+serve() # NET
+{
+	net=10.0.$1
+	(
+		until ping -c 2 -W 5 "$net.2" >/dev/null 2>&1; do :; done
+		echo pinged | nc -l -p "5${1}03"
+	) &
+	nc -l -p "5${1}02" <data &
+	nc -l -p "5${1}01" <&9 >"received-$1" &
+}
+
+# What the guest said, and whether both sides agree on the data.
+report() # NET
+{
+	grep -v ^sent "output-$1"
+	if [ "$(sed -n 's/^sent //p' "output-$1")" = "$(sha256sum <"received-$1")" ]; then
+		echo "10.0.$1: the host received what the guest sent"
+	fi
+}
+
+interfaces()
+{
+	echo "interfaces:" $(ls /sys/class/net | grep -v -e ^lo$ -e sit0)
+}
+
+guest() # NET CPUS OPTIONS... [-- what lab-guest takes there]
+{
+	net=$1 cpus=$2
+	shift 2
+	echo "NET=10.0.$net PORT=5${net}0 SUM='$sum' CPUS=$cpus" >"script-$net"
+	cat net-guest.sh >>"script-$net"
+	"$@" -c "$cpus" -m 512 -- "script-$net" >"output-$net"
+}
+
+modprobe tun
+
+echo "== an interface of lkvm's own, 2 queue pairs, jumbo frames, strict"
+(
+	until ip addr show dev lkvm0 2>/dev/null | grep -q 10.0.1.1/24; do :; done
+	ip link show dev lkvm0 | grep -o 'mtu [0-9]*' >mtu
+	serve 1
+) &
+guest 1 2 lab-guest --kernel 7 --append iommu.strict=1 --iommu=virtio -q \
+	--net new,queues=2,mtu=9000,host-ip=10.0.1.1/24,mac=02:00:00:00:00:11
+echo "status $?, host's $(cat mtu)"
+report 1
+interfaces
+
+echo "== a persistent interface, without offloads, strict"
+./tap-run persist tap7 true
+ip link set tap7 up && ip addr add 10.0.2.1/24 dev tap7
+serve 2
+guest 2 1 lab-guest --kernel 6.12 --append iommu.strict=1 --iommu=virtio \
+	--net tap=tap7,offload=off,mac=02:00:00:00:00:12
+echo "status $?"
+report 2
+interfaces
+ip link del tap7
+
+echo "== inherited descriptors, no IOMMU, ended by SIGTERM"
+(
+	until ip link set tap8 up 2>/dev/null && ip addr add 10.0.3.1/24 dev tap8; do :; done
+	serve 3
+	until grep -q '^sent' output-3 2>/dev/null; do :; done
+	kill -TERM $(pidof lkvm)
+) &
+echo 'tail -f /dev/null' >>net-guest.sh
+guest 3 2 ./tap-run queues=2 tap8 lab-guest --kernel 7 \
+	--net fd=10:11,mac=02:00:00:00:00:13
+echo "status $?"
+report 3
+interfaces
+
+echo "== SIGKILL"
+for options in 'new=gone0' 'new=gone1,queues=3'; do
+	lkvm run --net "$options" </dev/null >/dev/null 2>&1 &
+	until [ -e "/sys/class/net/${options:4:5}" ]; do :; done
+	kill -KILL $!
+	wait $! 2>/dev/null
+	interfaces
+done
+exit 0
