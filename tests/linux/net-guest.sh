@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 # Runs in a stock guest. Says what it finds of its network device, and what is wrong.
 #
 #   NET    the first three bytes of the network, the host is 1 and the guest 2
@@ -16,11 +17,11 @@ feature() # NUMBER
 }
 
 ip link set eth0 up && ip addr add "$NET.2/24" dev eth0
-echo "$NET: $(cat $device/address), mtu $(cat $device/mtu), $(ls $device/queues | tr '\n' ' ')"
+echo "$NET: $(cat $device/address), mtu $(cat $device/mtu), $(cd $device/queues && echo *)"
 echo "$NET: carrier $(cat $device/carrier), class $(cat $device/device/../class)," \
 	"IOMMU $([ -e $device/device/../iommu_group ] && echo yes || echo no)"
 echo "$NET: checksums $(feature 0)$(feature 1) TSO $(feature 11)$(feature 12)$(feature 7)$(feature 8)" \
-	"USO $(feature 56)$(feature 54) mergeable $(feature 15) MQ $(feature 22)"
+	"USO $(feature 56)$(feature 54) mergeable $(feature 15) MQ $(feature 22) packed $(feature 34)"
 
 ping -c 2 -W 10 "$NET.1" >/dev/null && echo "$NET: the guest reaches the host"
 until [ "$(nc "$NET.1" "${PORT}3" <&9 2>/dev/null)" = pinged ]; do :; done

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Runs in the lab: stock guests whose network devices are connected to this host in each way
 # that there is. net-guest.sh is what they run. Prints what each section found.
-#
-# shellcheck disable=SC2086
 
 mkfifo never
 exec 9<>never # for what may not see the end of its input
@@ -32,7 +30,11 @@ report() # NET
 
 interfaces()
 {
-	echo "interfaces:" $(ls /sys/class/net | grep -v -e ^lo$ -e sit0)
+	found=
+	for path in /sys/class/net/*; do
+		[ "${path##*/}" = lo ] || found="$found ${path##*/}"
+	done
+	echo "interfaces:$found"
 }
 
 guest() # NET CPUS OPTIONS... [-- what lab-guest takes there]
@@ -46,19 +48,19 @@ guest() # NET CPUS OPTIONS... [-- what lab-guest takes there]
 
 modprobe tun
 
-echo "== an interface of lkvm's own, 2 queue pairs, jumbo frames, strict"
+echo "== new"
 (
 	until ip addr show dev lkvm0 2>/dev/null | grep -q 10.0.1.1/24; do :; done
 	ip link show dev lkvm0 | grep -o 'mtu [0-9]*' >mtu
 	serve 1
 ) &
-guest 1 2 lab-guest --kernel 7 --append iommu.strict=1 --iommu=virtio -q \
+guest 1 2 lab-guest --elf --append iommu.strict=1 --iommu=virtio -q \
 	--net new,queues=2,mtu=9000,host-ip=10.0.1.1/24,mac=02:00:00:00:00:11
-echo "status $?, host's $(cat mtu)"
+echo "status $?, the host's $(cat mtu)"
 report 1
 interfaces
 
-echo "== a persistent interface, without offloads, strict"
+echo "== tap"
 ./tap-run persist tap7 true
 ip link set tap7 up && ip addr add 10.0.2.1/24 dev tap7
 serve 2
@@ -69,24 +71,24 @@ report 2
 interfaces
 ip link del tap7
 
-echo "== inherited descriptors, no IOMMU, ended by SIGTERM"
+echo "== fd"
 (
 	until ip link set tap8 up 2>/dev/null && ip addr add 10.0.3.1/24 dev tap8; do :; done
 	serve 3
-	until grep -q '^sent' output-3 2>/dev/null; do :; done
-	kill -TERM $(pidof lkvm)
+	until grep -q ^sent output-3 2>/dev/null; do :; done
+	kill -TERM "$(pidof lkvm)"
 ) &
 echo 'tail -f /dev/null' >>net-guest.sh
-guest 3 2 ./tap-run queues=2 tap8 lab-guest --kernel 7 \
-	--net fd=10:11,mac=02:00:00:00:00:13
+guest 3 2 ./tap-run queues=2 tap8 lab-guest --elf -q \
+	--net fd=10:11,mac=02:00:00:00:00:13,ring=packed 2>/dev/null
 echo "status $?"
 report 3
 interfaces
 
 echo "== SIGKILL"
-for options in 'new=gone0' 'new=gone1,queues=3'; do
-	lkvm run --net "$options" </dev/null >/dev/null 2>&1 &
-	until [ -e "/sys/class/net/${options:4:5}" ]; do :; done
+for queues in 1 3; do
+	lkvm run --net "new=gone,queues=$queues" </dev/null >/dev/null 2>&1 &
+	until [ -e /sys/class/net/gone ]; do :; done
 	kill -KILL $!
 	wait $! 2>/dev/null
 	interfaces
