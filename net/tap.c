@@ -79,8 +79,7 @@ int tap_check_fd(const char *what, int fd, char name[IFNAMSIZ], bool *multi_queu
 		       what, fd, IFNAMSIZ, ifr.ifr_name, lacks);
 		return -EINVAL;
 	}
-	if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
-		return -errno;
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
 	memcpy(name, ifr.ifr_name, IFNAMSIZ);
 	name[IFNAMSIZ - 1] = '\0';
 	*multi_queue = flags & IFF_MULTI_QUEUE;

@@ -159,6 +159,11 @@ static enum rx_state read_frame(struct net_queue *q)
 	len = read(q->net->backend->fds[pair], q->frame, sizeof(q->frame));
 	if (len < 0 && (errno == EAGAIN || errno == EINTR))
 		return RX_NO_FRAME;
+	if (len < 0 && errno == EINVAL) {
+		/* A frame that a virtio-net header cannot describe; the kernel has dropped it. */
+		net_count(&q->counters.malformed, 1);
+		return RX_BUSY;
+	}
 	if (len <= 0) {
 		net_gone(q->net);
 		return RX_DETACHED;
