@@ -24,7 +24,7 @@ echo "$NET: checksums $(feature 0)$(feature 1) TSO $(feature 11)$(feature 12)$(f
 	"USO $(feature 56)$(feature 54) mergeable $(feature 15) MQ $(feature 22) packed $(feature 34)"
 
 ping -c 2 -W 10 "$NET.1" >/dev/null && echo "$NET: the guest reaches the host"
-until [ "$(nc "$NET.1" "${PORT}3" <&9 2>/dev/null)" = pinged ]; do :; done
+until [ "$(nc "$NET.1" "${PORT}3" <&9 2>/dev/null)" = pinged ]; do sleep 0.1; done
 echo "$NET: the host reaches the guest"
 
 last=$((CPUS - 1))

@@ -7,12 +7,18 @@ exec 9<>never # for what may not see the end of its input
 dd if=/dev/urandom of=data bs=1M count=4 2>/dev/null
 sum=$(sha256sum <data)
 
+# Asks again until it is so, and leaves the CPU to the guest in between.
+await() # COMMAND...
+{
+	until "$@" >/dev/null 2>&1; do sleep 0.1; done
+}
+
 # The host's side of net-guest.sh, for the guest at 10.0.NET.2.
 serve() # NET
 {
 	net=10.0.$1
 	(
-		until ping -c 2 -W 5 "$net.2" >/dev/null 2>&1; do :; done
+		await ping -c 2 -W 5 "$net.2"
 		echo pinged | nc -l -p "5${1}03"
 	) &
 	nc -l -p "5${1}02" <data &
@@ -50,7 +56,7 @@ modprobe tun
 
 echo "== new"
 (
-	until ip addr show dev lkvm0 2>/dev/null | grep -q 10.0.1.1/24; do :; done
+	await sh -c 'ip addr show dev lkvm0 | grep 10.0.1.1/24'
 	ip link show dev lkvm0 | grep -o 'mtu [0-9]*' >mtu
 	serve 1
 ) &
@@ -73,9 +79,10 @@ ip link del tap7
 
 echo "== fd"
 (
-	until ip link set tap8 up 2>/dev/null && ip addr add 10.0.3.1/24 dev tap8; do :; done
+	await ip link set tap8 up
+	ip addr add 10.0.3.1/24 dev tap8
 	serve 3
-	until grep -q ^sent output-3 2>/dev/null; do :; done
+	await grep ^sent output-3
 	kill -TERM "$(pidof lkvm)"
 ) &
 echo 'tail -f /dev/null' >>net-guest.sh
@@ -83,12 +90,14 @@ guest 3 2 ./tap-run queues=2 tap8 lab-guest --elf -q \
 	--net fd=10:11,mac=02:00:00:00:00:13,ring=packed 2>/dev/null
 echo "status $?"
 report 3
+# lab-guest has inherited it as well, and its watchdog ends a moment later.
+timeout 60 sh -c 'while [ -e /sys/class/net/tap8 ]; do sleep 0.1; done'
 interfaces
 
 echo "== SIGKILL"
 for queues in 1 3; do
 	lkvm run --net "new=gone,queues=$queues" </dev/null >/dev/null 2>&1 &
-	until [ -e /sys/class/net/gone ]; do :; done
+	await [ -e /sys/class/net/gone ]
 	kill -KILL $!
 	wait $! 2>/dev/null
 	interfaces
