@@ -416,8 +416,11 @@ TEST(stalled_host)
 	net_buffer(RX(0), 2048);
 	host_send(0, NULL, 60);
 	await_used(RX(0), 1);
+	/* The queues may find their rings gone, and say so. */
+	capture_begin();
 	CHECK_EQ(iommu_unmap(&ng.iommu, 1, 0, RAM_SIZE - 1), 0);
 	fake_driver_status(&ng.drv, 0);
+	capture_end();
 	for (unsigned int i = 0; i < sent; i++)
 		CHECK_EQ(host_receive(0, &hdr, frame, sizeof(frame)), 50000 - HDR);
 	net_guest_end();
