@@ -32,7 +32,7 @@ endif
 LKVM_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DLKVM_VERSION='"$(VERSION)"' -pthread $(WARNINGS) \
 	-Iinclude -MMD -MP
 
-ROOMS := util vm char iommu disk virtio hw $(ARCH)
+ROOMS := util vm char iommu disk net virtio hw $(ARCH)
 LIB_SRCS := machine.c machine-devices.c builtin-run.c $(foreach r,$(ROOMS),$(wildcard $(r)/*.c))
 UNIT_TESTS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test-*.c))
 UNIT_HELPERS := $(filter-out tests/unit/test-%,$(wildcard tests/unit/*.c))
@@ -88,13 +88,14 @@ $(BUILD)/tests/bench-%: $(BUILD)/tests/bench/bench-%.o $(BUILD)/lkvm.a
 
 unit-tests: $(UNIT_TESTS:%=$(BUILD)/tests/%) $(UNIT_TESTS:%=$(BUILD)/san/tests/%)
 
-# What the .bats files use: a terminal to drive lkvm on, a client of its sockets, and an lkvm
-# that is linked so that another host kernel can be put under it.
-test-shims: $(BUILD)/tests/pty-run $(BUILD)/tests/socket-cat $(BUILD)/tests/kvm-shim.so \
-		$(BUILD)/tests/lkvm-dynamic
+# What the .bats files use: a terminal to drive lkvm on, a client of its sockets, a command with
+# a tap interface, and an lkvm that is linked so that another host kernel can be put under it.
+test-shims: $(BUILD)/tests/pty-run $(BUILD)/tests/socket-cat $(BUILD)/tests/tap-run \
+		$(BUILD)/tests/kvm-shim.so $(BUILD)/tests/lkvm-dynamic
 
 # With LDFLAGS, to run in the lab, too.
-$(BUILD)/tests/pty-run $(BUILD)/tests/socket-cat: $(BUILD)/tests/%: $(BUILD)/tests/tools/%.o
+$(BUILD)/tests/pty-run $(BUILD)/tests/socket-cat $(BUILD)/tests/tap-run: \
+		$(BUILD)/tests/%: $(BUILD)/tests/tools/%.o
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 

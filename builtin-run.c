@@ -108,6 +108,22 @@ static int opt_disk(void *opaque, const char *value)
 	return add_disk(&o->machine, value);
 }
 
+static int opt_net(void *opaque, const char *value)
+{
+	struct run_options *o = opaque;
+	struct machine_config *m = &o->machine;
+
+	if (m->nr_nets == MACHINE_MAX_NETS) {
+		pr_err("--net: '%s' is one too many, %d are possible", value, MACHINE_MAX_NETS);
+		return -EINVAL;
+	}
+	if (net_parse(value, &m->nets[m->nr_nets]))
+		return -EINVAL;
+	m->nets[m->nr_nets].index = m->nr_nets;
+	m->nr_nets++;
+	return 0;
+}
+
 static int opt_rng(void *opaque, const char *value)
 {
 	struct run_options *o = opaque;
@@ -228,6 +244,7 @@ static const struct option_def options[] = {
 	{"hugepages", 0, "SIZE", mem_pages_usage, opt_hugepages},
 	{"cpus", 'c', "N", "vCPUs, 1 to 255 (1)", opt_cpus},
 	{"disk", 'd', "FILE[,...]", blk_usage, opt_disk},
+	{"net", 'n', "MODE[,...]", net_usage, opt_net},
 	{"rng", 0, "[=...]", rng_usage, opt_rng},
 	{"serial", 0, "BACKEND",
 	 "what the serial port is: tty, pty[=LINK], file=FILE,\nsocket=PATH or null "
@@ -283,7 +300,13 @@ static int check(struct machine_config *m)
 	}
 	if (m->console.nr_ports && check_iommu(m, &m->console.options))
 		return -EINVAL;
-	return m->has_rng ? check_iommu(m, &m->rng.options) : 0;
+	for (unsigned int i = 0; i < m->nr_nets; i++) {
+		if (check_iommu(m, &m->nets[i].options))
+			return -EINVAL;
+	}
+	if (m->has_rng && check_iommu(m, &m->rng.options))
+		return -EINVAL;
+	return net_check_all(m->nets, m->nr_nets);
 }
 
 /* Who has the terminal, and what a Linux guest is told of that. */

@@ -181,6 +181,36 @@ static const struct device_type disk_type = {
 	.destroy = destroy_disk,
 };
 
+static int create_net(struct machine *m, const void *opaque, struct iommu_endpoint *ep,
+		      struct virtio_device **vdev)
+{
+	const struct net_config *config = opaque;
+	struct net_backend *backend;
+	struct virtio_net *net;
+	int ret = tap_open(&backend, config->options.what, &config->tap);
+
+	if (ret)
+		return ret;
+	ret = virtio_net_create(&net, config, backend, &m->vm.mem, ep);
+	if (ret)
+		backend->ops->close(backend);
+	else
+		*vdev = &net->vdev;
+	return ret;
+}
+
+static void destroy_net(struct virtio_device *vdev)
+{
+	virtio_net_destroy(container_of(vdev, struct virtio_net, vdev));
+}
+
+static const struct device_type net_type = {
+	.name = "network device",
+	.pci_class = 0x020000,
+	.create = create_net,
+	.destroy = destroy_net,
+};
+
 static int create_rng(struct machine *m, const void *config, struct iommu_endpoint *ep,
 		      struct virtio_device **vdev)
 {
@@ -262,6 +292,8 @@ int machine_add_devices(struct machine *m)
 	}
 	for (unsigned int i = 0; !ret && i < config->nr_disks; i++)
 		ret = add_device(m, &disk_type, &config->disks[i].options, &config->disks[i]);
+	for (unsigned int i = 0; !ret && i < config->nr_nets; i++)
+		ret = add_device(m, &net_type, &config->nets[i].options, &config->nets[i]);
 	if (!ret && config->has_rng)
 		ret = add_device(m, &rng_type, &config->rng.options, &config->rng);
 	if (!ret && config->console.nr_ports)

@@ -13,6 +13,7 @@
 #include "virtio/console.h"
 #include "virtio/iommu.h"
 #include "virtio/mmio.h"
+#include "virtio/net.h"
 #include "virtio/options.h"
 #include "virtio/pci.h"
 #include "virtio/rng.h"
@@ -22,6 +23,7 @@
 #include "vm/vm.h"
 
 #define MACHINE_MAX_DISKS   64
+#define MACHINE_MAX_NETS    8
 #define MACHINE_MAX_MMIO    64 /* virtio-mmio slots, where the architecture has as many */
 #define MACHINE_MAX_PCI	    30 /* devices on PCI: in slots 1 to 30 */
 #define MACHINE_MAX_DEVICES (MACHINE_MAX_PCI + MACHINE_MAX_MMIO)
@@ -34,6 +36,8 @@ struct machine_config {
 	unsigned int nr_vcpus;
 	struct blk_config disks[MACHINE_MAX_DISKS];
 	unsigned int nr_disks;
+	struct net_config nets[MACHINE_MAX_NETS];
+	unsigned int nr_nets;
 	bool has_rng;
 	struct rng_config rng;
 	struct chardev_config serial; /* what the serial port is connected to */

@@ -627,6 +627,181 @@ on_host() # NAME=VALUE... [OPTION...]
 	expect_error '--disk: iommu=on needs --iommu=virtio'
 }
 
+# ---- network devices ----
+
+# Skips where no interface can be made.
+need_tun() {
+	need "$LKVM_TEST_BIN/tap-run"
+	if ! unshare -n "$LKVM_TEST_BIN/tap-run" probe true 2>/dev/null; then
+		skip "no network namespace with a usable /dev/net/tun"
+	fi
+}
+
+# lkvm in a network namespace of its own, where these commands have run.
+in_network() # COMMANDS
+{
+	lkvm_command=(env PATH="$LKVM_TEST_BIN:$PATH" unshare -n sh -c "$1"' "$0" "$@"' "$LKVM")
+}
+
+@test "mistakes: --net without a mode" {
+	run_lkvm -n queues=2
+	expect_error "--net 'queues=2'" "'new', 'new=NAME', 'tap=NAME' or 'fd=N' comes first"
+}
+
+@test "mistakes: --net new,queue=2" {
+	run_lkvm -n new,queue=2
+	expect_error "unknown option 'queue'" "did you mean 'queues'?"
+}
+
+@test "mistakes: --net with a multicast address" {
+	run_lkvm -n new,mac=33:33:00:00:00:01
+	expect_error 'mac=33:33:00:00:00:01 is a multicast address' 'the first byte has to be even'
+}
+
+@test "mistakes: --net with half an address" {
+	run_lkvm -n new,mac=02:00:00
+	expect_error 'mac=02:00:00: expected six bytes such as 02:00:00:00:00:01'
+}
+
+@test "mistakes: --net with an MTU that is too small" {
+	run_lkvm -n new,mtu=67
+	expect_error 'mtu=67: expected a number from 68 to 65535'
+}
+
+@test "mistakes: --net with host-ip for an interface that exists" {
+	run_lkvm -n tap=a,host-ip=10.0.0.1/8
+	expect_error "host-ip= is for 'new'" "'ip address add'"
+}
+
+@test "mistakes: --net with a descriptor that is not open" {
+	run_lkvm -n fd=77
+	expect_error 'fd=77 is not open'
+}
+
+@test "mistakes: --net with a descriptor of something else" {
+	run_lkvm -n fd=0
+	expect_error "fd=0 is not a tap interface's" 'TUNSETIFF'
+}
+
+@test "mistakes: --net behind an IOMMU that is not there" {
+	run_lkvm -n new,iommu=on
+	expect_error '--net: iommu=on needs --iommu=virtio'
+}
+
+@test "mistakes: nine network devices" {
+	run_lkvm -n new -n new -n new -n new -n new -n new -n new -n new -n new=x
+	expect_error "--net: 'new=x' is one too many, 8 are possible"
+}
+
+@test "mistakes: two network devices on one interface" {
+	run_lkvm -n new=a -n tap=a
+	expect_error '--net: interface a is given twice'
+}
+
+@test "mistakes: two network devices with one address" {
+	run_lkvm -n new,mac=02:00:00:00:00:01 -n new,mac=02:00:00:00:00:01
+	expect_error '--net: mac=02:00:00:00:00:01 is given twice'
+}
+
+@test "mistakes: the host has no tun module" {
+	need_kvm
+	lkvm_command=(unshare -m sh -c 'mount -t tmpfs none /dev/net && exec "$0" "$@"' "$LKVM")
+	unshare -m sh -c 'mount -t tmpfs none /dev/net' 2>/dev/null || skip 'no mount namespace'
+	run_lkvm -n new
+	expect_error '--net: the host has no /dev/net/tun' "'modprobe tun'"
+}
+
+@test "mistakes: the interface does not exist" {
+	need_kvm
+	run_lkvm -n tap=nothing
+	expect_error 'there is no interface nothing' "'ip tuntap add nothing mode tap'" 'new=nothing'
+}
+
+@test "mistakes: the interface to be made exists" {
+	need_kvm
+	need_tun
+	in_network 'tap-run persist here true;'
+	run_lkvm -n new=here
+	expect_error 'an interface here exists already' "'tap=here'"
+}
+
+@test "mistakes: the interface is not a tap" {
+	need_kvm
+	need_tun
+	in_network 'tap-run tun persist here true;'
+	run_lkvm -n tap=here
+	expect_error 'interface here is not a tap'
+	run_lkvm -n tap=lo
+	expect_error 'interface lo is not a tap'
+}
+
+@test "mistakes: the interface has one queue" {
+	need_kvm
+	need_tun
+	in_network 'tap-run persist here true;'
+	run_lkvm -n tap=here,queues=2
+	expect_error 'interface here has one queue' 'queues=1' 'mode tap multi_queue'
+}
+
+@test "mistakes: the interface is busy" {
+	need_kvm
+	need_tun
+	in_network 'exec tap-run here'
+	run_lkvm -n tap=here
+	expect_error 'interface here is busy: another program uses it'
+}
+
+@test "mistakes: no permission to make an interface" {
+	need_kvm
+	need_tun
+	in_network 'exec setpriv --bounding-set=-net_admin --inh-caps=-net_admin'
+	run_lkvm -n new
+	expect_error 'no permission to make an interface: run as root' 'mode tap user NAME'
+}
+
+@test "mistakes: an MTU that the host cannot have" {
+	need_kvm
+	need_tun
+	in_network ''
+	run_lkvm -q -n new,mtu=65535
+	expect_error 'cannot set the MTU of interface lkvm0: Invalid argument'
+}
+
+@test "mistakes: an inherited interface without a header, without a second queue, or two" {
+	need_kvm
+	need_tun
+	in_network 'exec tap-run no-header here'
+	run_lkvm -n fd=10
+	expect_error 'fd=10: interface here was opened without IFF_VNET_HDR'
+	in_network 'exec tap-run tun here'
+	run_lkvm -n fd=10
+	expect_error 'fd=10: interface here was opened without IFF_TAP'
+	in_network 'exec tap-run queues=2 here'
+	run_lkvm -n fd=10:10
+	expect_error 'fd=10 is given twice'
+	run_lkvm -n fd=10 -n fd=10
+	expect_error 'fd=10 is given twice'
+	run_lkvm -n fd=10:12
+	expect_error 'fd=12 is not open'
+	run_lkvm -n fd=10:11,queues=3
+	expect_error 'queues=3, but fd= has 2 descriptors'
+}
+
+@test "mistakes: an interface that is down gets a warning, and all modes work" {
+	need_kvm
+	need_tun
+	in_network 'tap-run queues=1 persist here true;'
+	run_lkvm -n tap=here
+	[ "$status" -eq 0 ]
+	[ "$stderr" = "lkvm: warning: --net: interface here is down: 'ip link set here up'" ]
+	run_lkvm -q -n tap=here,queues=3
+	[ "$status" -eq 0 ]
+	in_network 'exec tap-run queues=2 here'
+	run_lkvm -q -n fd=10:11 -n new
+	[ "$status" -eq 0 ]
+	[[ $stderr == *'interface here is down'* ]]
+}
+
 # ---- words and options ----
 
 @test "mistakes: the verb is misspelt" {
