@@ -93,6 +93,21 @@ osc() {
 		"04 00 00 00 1F 00 00 00 FF 00 00 00"
 }
 
+# What the event method does with an event register whose bytes are $1.
+event() {
+	run -0 acpiexec -fv "$1" -b 'evaluate \_SB.GED._EVT 9' "$BATS_TEST_TMPDIR/DSDT.dat"
+	echo "$output"
+	[[ $output != *AE_* ]]
+}
+
+@test "acpi: the event device notifies the power button if that was pressed" {
+	run -0 "$test_acpi" --dump "$BATS_TEST_TMPDIR" typical
+	event 1
+	[[ $output == *"Notify on [PWRB]"*"Value 0x80"* ]]
+	event 0
+	[[ $output != *"Notify on"* ]]
+}
+
 @test "acpi: no configuration is left out here" {
 	run -0 "$test_acpi" --configs
 	while read -r config; do
