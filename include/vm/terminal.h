@@ -50,7 +50,10 @@ void terminal_destroy(struct terminal *term);
 
 /* Raw mode, if stdin is a terminal, until terminal_restore() or the program's exit. */
 void terminal_make_raw(void);
-void terminal_restore(void);
+void terminal_restore(void); /* async-signal-safe */
+
+/* The program goes on after it was stopped: raw mode again, if it was on. */
+void terminal_again(void);
 
 /* Before the loop runs: where input goes. */
 void terminal_connect(struct terminal *term,
