@@ -48,6 +48,15 @@ bool arch_handle_exit(struct vcpu *vcpu)
 	return false;
 }
 
+void arch_vcpu_resumed(struct vcpu *vcpu)
+{
+	/*
+	 * Tells the guest's watchdogs that it was not running. Fails if the guest has not set
+	 * up the clock that this goes through.
+	 */
+	ioctl(vcpu->fd, KVM_KVMCLOCK_CTRL, 0);
+}
+
 bool arch_is_msi_addr(const struct vm *vm, u64 addr)
 {
 	(void)vm;
