@@ -19,12 +19,12 @@
 #define ACPI_SLEEP_CONTROL_PORT 0x600
 #define ACPI_SLEEP_STATUS_PORT	0x601
 /* Bit 0: the power button was pressed; cleared by the read. */
-#define ACPI_EVENT_PORT		0x602
-#define ACPI_EVENT_GSI		9 /* level-triggered */
-#define ACPI_RTC_PORT		0x70
-#define ACPI_RTC_GSI		8
-#define ACPI_RTC_CENTURY	0x32 /* index of its century byte */
-#define ACPI_PVPANIC_PORT	0x505
+#define ACPI_EVENT_PORT	  0x602
+#define ACPI_EVENT_GSI	  9 /* level-triggered */
+#define ACPI_RTC_PORT	  0x70
+#define ACPI_RTC_GSI	  8
+#define ACPI_RTC_CENTURY  0x32 /* index of its century byte */
+#define ACPI_PVPANIC_PORT 0x505
 
 /* 4.8.3.7, Sleep Control Register: writing this much enters S5, which is power off. */
 #define ACPI_SLEEP_TYPE_S5	   5

@@ -522,8 +522,8 @@ TEST(dsdt_power_button)
 	static const u8 button[] = {0x5b, 0x82, 0x15, 'P', 'W', 'R', 'B',
 				    8, '_', 'H', 'I', 'D', 0x0c, 0x41, 0xd0, 0x0c, 0x0c,
 				    8, '_', 'U', 'I', 'D', 0};
-	/* GSI 9, level-triggered and active-high. */
-	static const u8 crs[] = {0x89, 6, 0, 1, 1, 9, 0, 0, 0, 0x79, 0};
+	/* GSI 9, level-triggered, active-high and shared. */
+	static const u8 crs[] = {0x89, 6, 0, 9, 1, 9, 0, 0, 0, 0x79, 0};
 	/* One byte of I/O at 0x602, and a field of 8 bits in it. */
 	static const u8 region[] = {0x5b, 0x80, 'E', 'R', 'E', 'G', 1, 0x0b, 0x02, 0x06, 1,
 				    0x5b, 0x81, 0x0b, 'E', 'R', 'E', 'G', 1,
