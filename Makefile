@@ -33,7 +33,8 @@ LKVM_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DLKVM_VERSION='"$(VERSION)"' -pthread $
 	-Iinclude -MMD -MP
 
 ROOMS := util vm char iommu disk net virtio hw $(ARCH)
-LIB_SRCS := machine.c machine-devices.c builtin-run.c $(foreach r,$(ROOMS),$(wildcard $(r)/*.c))
+LIB_SRCS := $(wildcard machine*.c builtin-*.c) control-client.c \
+	$(foreach r,$(ROOMS),$(wildcard $(r)/*.c))
 UNIT_TESTS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test-*.c))
 UNIT_HELPERS := $(filter-out tests/unit/test-%,$(wildcard tests/unit/*.c))
 BENCHES := $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/bench-*.c))

@@ -11,6 +11,7 @@
 #include "util/options.h"
 #include "util/parse.h"
 #include "util/trace.h"
+#include "vm/runtime.h"
 
 #define MAX_VCPUS 255
 
@@ -36,6 +37,19 @@ static int set_once(const char **where, const char *value, const char *name)
 	}
 	*where = value;
 	return 0;
+}
+
+static int opt_name(void *opaque, const char *value)
+{
+	struct run_options *o = opaque;
+
+	if (!guest_name_valid(value)) {
+		pr_err("--name: '%s' is not a name: up to %d letters, digits, '.', '_' and '-', "
+		       "and neither '.' nor '-' at the start",
+		       value, GUEST_NAME_MAX);
+		return -EINVAL;
+	}
+	return set_once(&o->machine.name, value, "name");
 }
 
 static int opt_kernel(void *opaque, const char *value)
@@ -258,6 +272,7 @@ static const struct option_def options[] = {
 	{"virtio-transport", 0, "pci|mmio",
 	 "how the guest gets to devices that do not say it (pci)", opt_virtio_transport},
 	{"trace", 0, "AREA", "say on stderr what happens; areas: iommu, virtio", opt_trace},
+	{"name", 0, "NAME", "what 'lkvm list' and the others call the guest (guest-PID)", opt_name},
 	{"test-exit", 0, NULL,
 	 "let the guest end lkvm with the status that it writes\nto port 0xf4", opt_test_exit},
 	{"quiet", 'q', NULL, "print errors and warnings only", opt_quiet},

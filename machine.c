@@ -2,6 +2,7 @@
 /* From what the user asked for to a running guest, and back. */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -10,6 +11,7 @@
 
 #include "machine.h"
 #include "util/log.h"
+#include "vm/runtime.h"
 
 /* Devices use a few file descriptors for each queue: take what the host allows. */
 static void raise_fd_limit(void)
@@ -36,6 +38,11 @@ static void signal_ready(void *opaque)
 
 	if (read(m->signal_source.fd, &info, sizeof(info)) != sizeof(info))
 		return;
+	if (info.ssi_signo == SIGCONT) {
+		/* The shell has used the terminal meanwhile. */
+		terminal_again();
+		return;
+	}
 	vm_stop(&m->vm, 128 + info.ssi_signo);
 	pr_info("ended by signal %u (%s)", info.ssi_signo, strsignal(info.ssi_signo));
 }
@@ -66,7 +73,8 @@ static int init_loop(struct machine *m)
 
 /*
  * Threads inherit the mask, so that only the main loop sees these signals. Before it runs
- * they end the program as ever: what is loaded may come from a pipe that never ends.
+ * they end the program as guest_claim() says: what is loaded may come from a pipe that never
+ * ends.
  */
 static int take_signals(struct machine *m)
 {
@@ -80,6 +88,7 @@ static int take_signals(struct machine *m)
 		if (!sigaction(ending[i], NULL, &action) && action.sa_handler != SIG_IGN)
 			sigaddset(&signals, ending[i]);
 	}
+	sigaddset(&signals, SIGCONT);
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 
 	m->signal_source = (struct loop_source){.ready = signal_ready, .opaque = m};
@@ -135,6 +144,9 @@ static int run(struct machine *m)
 		pr_err("cannot take signals: %s", strerror(-ret));
 		return 1;
 	}
+	ret = machine_control_start(m);
+	if (ret)
+		return 1;
 	terminal_make_raw(&m->term);
 	/* What did not start stops at once what did. */
 	vm_start(&m->vm);
@@ -143,9 +155,18 @@ static int run(struct machine *m)
 		pr_err("the event loop failed: %s", strerror(-ret));
 		vm_stop(&m->vm, 1);
 	}
+	machine_control_stop(m);
 	vm_join(&m->vm);
 	terminal_restore();
 	return atomic_load(&m->vm.status);
+}
+
+static int claim_name(const struct machine_config *config)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "guest-%d", (int)getpid());
+	return guest_claim(config->name ? config->name : name, terminal_restore);
 }
 
 int machine_run(const struct machine_config *config)
@@ -157,7 +178,7 @@ int machine_run(const struct machine_config *config)
 		pr_err("out of memory");
 		return 1;
 	}
-	if (terminal_check())
+	if (terminal_check() || claim_name(config))
 		goto out_free;
 	m->config = config;
 	m->term.wake_source.fd = -1;
@@ -171,6 +192,7 @@ int machine_run(const struct machine_config *config)
 		goto out_vm;
 	if (!machine_add_devices(m))
 		status = run(m);
+	machine_control_stop(m);
 	machine_destroy_devices(m);
 
 out_vm:
@@ -184,6 +206,7 @@ out_vm:
 		loop_destroy(&m->loop);
 	vm_destroy(&m->vm);
 out_free:
+	guest_release();
 	free(m);
 	return status;
 }

@@ -9,6 +9,12 @@
 
 const struct builtin builtins[] = {
 	{"run", "start a guest", builtin_run, builtin_run_usage},
+	{"list", "list the guests that run", builtin_list, builtin_list_usage},
+	{"stop", "ask a guest to power off, or end it", builtin_stop, builtin_stop_usage},
+	{"pause", "keep a guest from running", builtin_pause, builtin_pause_usage},
+	{"resume", "let a paused guest go on", builtin_resume, builtin_resume_usage},
+	{"stat", "print a guest's counters", builtin_stat, builtin_stat_usage},
+	{"iommu", "print what a guest's IOMMU holds", builtin_iommu, builtin_iommu_usage},
 	{"help", "explain a verb", builtin_help, builtin_help_usage},
 	{"version", "print the version", builtin_version, builtin_version_usage},
 	{NULL, NULL, NULL, NULL},
@@ -16,7 +22,7 @@ const struct builtin builtins[] = {
 
 static const struct builtin *find(const char *name)
 {
-	const char *names[16] = {NULL};
+	const char *names[32] = {NULL};
 	const char *near;
 	unsigned int i;
 

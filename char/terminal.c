@@ -56,15 +56,26 @@ void terminal_restore(void)
 	log_set_raw_tty(false);
 }
 
+static bool set_raw(void)
+{
+	struct termios raw = saved;
+
+	cfmakeraw(&raw);
+	return !tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+}
+
+void terminal_again(void)
+{
+	/* In the background this would stop the program once more. */
+	if (is_raw && tcgetpgrp(STDIN_FILENO) == getpgrp())
+		set_raw();
+}
+
 void terminal_make_raw(const struct terminal *term)
 {
-	struct termios raw;
-
 	if (!term->dev.user || !isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &saved) < 0)
 		return;
-	raw = saved;
-	cfmakeraw(&raw);
-	if (tcsetattr(STDIN_FILENO, TCSANOW, &raw) < 0)
+	if (!set_raw())
 		return;
 	is_raw = true;
 	log_set_raw_tty(true);

@@ -17,10 +17,13 @@
 #include "virtio/options.h"
 #include "virtio/pci.h"
 #include "virtio/rng.h"
+#include "vm/control.h"
 #include "vm/loop.h"
 #include "vm/memory-config.h"
 #include "vm/pci.h"
 #include "vm/vm.h"
+
+struct report;
 
 #define MACHINE_MAX_DISKS   64
 #define MACHINE_MAX_NETS    8
@@ -29,6 +32,7 @@
 #define MACHINE_MAX_DEVICES (MACHINE_MAX_PCI + MACHINE_MAX_MMIO)
 
 struct machine_config {
+	const char *name; /* valid; NULL: guest-PID */
 	const char *kernel; /* NULL: the embedded guest */
 	const char *initrd;
 	const char *cmdline;
@@ -94,6 +98,8 @@ struct machine {
 	struct loop_source signal_source;
 	struct terminal term;
 	struct chardev *serial; /* the other end of the serial port; NULL: not open yet */
+	struct control *control; /* NULL: not served */
+	struct loop_source out_source; /* vm.out_fd: a vCPU came out for a pause */
 	struct pci_bus pci;
 	bool has_iommu; /* iommu is set up */
 	struct iommu iommu;
@@ -123,6 +129,22 @@ int machine_add_devices(struct machine *m);
 
 /* When no vCPU runs any more: stops all devices, then frees them. */
 void machine_destroy_devices(struct machine *m);
+
+/*
+ * Serves the control socket of the claimed name from the main loop until
+ * machine_control_stop(), which is harmless without. Prints the reason; -errno.
+ */
+int machine_control_start(struct machine *m);
+void machine_control_stop(struct machine *m);
+
+/*
+ * Counters of the whole machine into an open object of @r. In the main thread: what a device
+ * has locked for longer than a moment is left out, and the device is said to be busy.
+ */
+void machine_stat(struct machine *m, struct report *r);
+
+/* Until when the main loop may wait for such things: a moment from now, CLOCK_MONOTONIC. */
+struct timespec machine_patience(void);
 
 /*
  * What an architecture supplies, in the order of the calls. Each prints the reason
@@ -158,6 +180,9 @@ bool arch_mmio_slot(unsigned int n, struct mmio_slot *slot);
  */
 #define ARCH_MAX_HOLES 8
 unsigned int arch_mem_holes(struct mem_hole *holes, unsigned int max);
+
+/* The guest is asked to power off, once it runs. Whether it does is its own matter. */
+void arch_power_button(struct machine *m);
 
 /* IOVAs that an IOMMU of this architecture never translates; returns how many. */
 unsigned int arch_iommu_resv(struct iommu_resv *resv, unsigned int max);

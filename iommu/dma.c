@@ -126,6 +126,13 @@ void dma_chan_wait(struct dma_chan *chan, u64 start, u64 last)
 	}
 }
 
+/* One thread writes: no locked instruction is needed. */
+static void count(_Atomic u64 *n)
+{
+	atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + 1,
+			      memory_order_relaxed);
+}
+
 /* What the endpoint may reach at @iova, from the cache or by a lookup. */
 static const struct dma_tlb_entry *tlb_get(struct dma_chan *chan, u64 iova, u32 dir,
 					   enum iommu_fault_reason *reason)
@@ -138,11 +145,11 @@ static const struct dma_tlb_entry *tlb_get(struct dma_chan *chan, u64 iova, u32 
 
 	if (e->flags && e->gen == gen && iova >= e->start && iova <= e->last &&
 	    (e->flags & dir) == dir) {
-		chan->tlb_hits++;
+		count(&chan->tlb_hits);
 		return e;
 	}
 
-	chan->tlb_misses++;
+	count(&chan->tlb_misses);
 	if (iommu_translate(chan->ep, iova, &run, reason) < 0)
 		return NULL;
 	if ((run.dir & dir) != dir) {

@@ -67,8 +67,9 @@ round_trip() {
 
 @test "acpi: a virtio-iommu on PCI, endpoints on PCI and on MMIO with a shared interrupt" {
 	round_trip mixed
+	# Those of the three devices, and the event device's.
 	[ "$(grep -c 'Interrupt (ResourceConsumer, Level, ActiveHigh, Shared' \
-		"$BATS_TEST_TMPDIR/DSDT.dsl")" -eq 3 ]
+		"$BATS_TEST_TMPDIR/DSDT.dsl")" -eq 4 ]
 }
 
 @test "acpi: ECAM above 4 GiB" {
@@ -91,6 +92,21 @@ osc() {
 	osc "$pci" 2 "00 00 00 00 1f 00 00 00 10 00 00 00" "08 00 00 00 1F 00 00 00 10 00 00 00"
 	osc "ff${pci#5b}" 1 "00 00 00 00 1f 00 00 00 ff 00 00 00" \
 		"04 00 00 00 1F 00 00 00 FF 00 00 00"
+}
+
+# What the event method does with an event register whose bytes are $1.
+event() {
+	run -0 acpiexec -fv "$1" -b 'evaluate \_SB.GED._EVT 9' "$BATS_TEST_TMPDIR/DSDT.dat"
+	echo "$output"
+	[[ $output != *AE_* ]]
+}
+
+@test "acpi: the event device notifies the power button if that was pressed" {
+	run -0 "$test_acpi" --dump "$BATS_TEST_TMPDIR" typical
+	event 1
+	[[ $output == *"Notify on [PWRB]"*"Value 0x80"* ]]
+	event 0
+	[[ $output != *"Notify on"* ]]
 }
 
 @test "acpi: no configuration is left out here" {

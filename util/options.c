@@ -16,8 +16,10 @@ static int unknown(const char *verb, const char *word, size_t len, const struct 
 	const char *near;
 	char name[64];
 
-	for (size_t i = 0; defs[i].name && i < MAX_OPTIONS - 1; i++)
-		names[i] = defs[i].name;
+	for (size_t i = 0, n = 0; defs[i].name && n < MAX_OPTIONS - 1; i++) {
+		if (*defs[i].name)
+			names[n++] = defs[i].name;
+	}
 	snprintf(name, sizeof(name), "%.*s", (int)len, word);
 	near = nearest_name(name, names);
 	if (near)
@@ -59,7 +61,7 @@ static int parse_long(char **words, const struct option_def *defs, void *opaque)
 	int ret;
 
 	for (; defs->name; defs++) {
-		if (strlen(defs->name) != len || strncmp(defs->name, word, len))
+		if (!len || strlen(defs->name) != len || strncmp(defs->name, word, len))
 			continue;
 		if (!defs->arg && value) {
 			pr_err("--%s takes no value, but has '%s'", defs->name, value);
@@ -98,6 +100,14 @@ static int parse_short(const char *verb, char **words, const struct option_def *
 	return -EINVAL;
 }
 
+/* A word that belongs to no option. -ENOENT: the verb takes none. */
+static int parse_word(const char *word, const struct option_def *defs, void *opaque)
+{
+	while (defs->name && *defs->name)
+		defs++;
+	return defs->name ? defs->parse(opaque, word) : -ENOENT;
+}
+
 int parse_options(const char *verb, int argc, char **argv, const struct option_def *defs,
 		  void *opaque)
 {
@@ -108,6 +118,13 @@ int parse_options(const char *verb, int argc, char **argv, const struct option_d
 		int ret;
 
 		if (word[0] != '-' || !word[1]) {
+			ret = parse_word(word, defs, opaque);
+			if (!ret) {
+				i++;
+				continue;
+			}
+			if (ret != -ENOENT)
+				return ret;
 			pr_err("'%s' belongs to no option: 'lkvm help %s' lists them", word, verb);
 			return -EINVAL;
 		}
@@ -129,7 +146,11 @@ void print_options(const struct option_def *defs)
 {
 	for (; defs->name; defs++) {
 		const char *help = defs->help;
-		int n = defs->letter ? printf("  -%c, ", defs->letter) : printf("      ");
+		int n;
+
+		if (!*defs->name)
+			continue;
+		n = defs->letter ? printf("  -%c, ", defs->letter) : printf("      ");
 
 		n += printf("--%s%s%s", defs->name,
 			    defs->arg && !value_is_optional(defs) ? " " : "",

@@ -5,6 +5,7 @@
 
 #include "iommu/dma.h"
 #include "util/log.h"
+#include "util/report.h"
 #include "util/trace.h"
 #include "virtio/iommu-wire.h"
 #include "virtio/iommu.h"
@@ -13,6 +14,8 @@
 
 /* Room for every reserved region, and to spare for drivers that preallocate. */
 #define PROBE_SIZE 512
+static_assert(VIOMMU_T_PROBE < VIRTIO_IOMMU_NR_TYPES && VIOMMU_S_NOMEM < VIRTIO_IOMMU_NR_STATUSES,
+	      "every request and answer is counted");
 static_assert(IOMMU_MAX_RESV * sizeof(struct viommu_resv_mem) <= PROBE_SIZE, "every property fits");
 
 static struct virtio_iommu *to_viommu(struct virtio_device *vdev)
@@ -53,8 +56,8 @@ static u8 to_status(int err)
 
 static const char *status_name(u8 status)
 {
-	static const char *const names[] = {"OK",    "IOERR", "UNSUPP", "DEVERR", "INVAL",
-					    "RANGE", "NOENT", "FAULT",	"NOMEM"};
+	static const char *const names[VIRTIO_IOMMU_NR_STATUSES] = {
+		"OK", "IOERR", "UNSUPP", "DEVERR", "INVAL", "RANGE", "NOENT", "FAULT", "NOMEM"};
 
 	return names[status];
 }
@@ -225,6 +228,7 @@ static u32 serve(struct virtio_iommu *viommu, struct virtq *vq, const struct vir
 	if (virtq_copy_in(vq, chain, 0, reply.properties, room) < 0 ||
 	    virtq_copy_in(vq, chain, room, &tail, sizeof(tail)) < 0)
 		return 0;
+	viommu->answered[buf[0]][tail.status]++;
 	return room + sizeof(tail);
 }
 
@@ -237,6 +241,8 @@ static void serve_requests(struct virtio_iommu *viommu)
 		while (!atomic_load(viommu->stopping) && virtq_pop(vq, &viommu->request) > 0) {
 			u32 len = serve(viommu, vq, &viommu->request);
 
+			if (!len)
+				viommu->unanswered++;
 			if (virtq_push(vq, viommu->request.head, len))
 				return;
 		}
@@ -406,6 +412,38 @@ static void config_write(struct virtio_device *vdev, u32 off, const void *buf, u
 	iommu_set_bypass(to_viommu(vdev)->iommu, val);
 }
 
+static void stat(struct virtio_device *vdev, struct report *r)
+{
+	static const char *const types[VIRTIO_IOMMU_NR_TYPES] = {
+		[VIOMMU_T_ATTACH] = "attach", [VIOMMU_T_DETACH] = "detach", [VIOMMU_T_MAP] = "map",
+		[VIOMMU_T_UNMAP] = "unmap",   [VIOMMU_T_PROBE] = "probe",
+	};
+	struct virtio_iommu *viommu = to_viommu(vdev);
+
+	report_object_begin(r, "iommu_requests");
+	for (u8 type = 0; type < VIRTIO_IOMMU_NR_TYPES; type++) {
+		if (!types[type])
+			continue;
+		report_object_begin(r, types[type]);
+		for (u8 status = 0; status < VIRTIO_IOMMU_NR_STATUSES; status++) {
+			u64 n = viommu->answered[type][status];
+
+			/* Always there: OK. */
+			if (n || !status)
+				report_u64(r, status_name(status), n);
+		}
+		report_object_end(r);
+	}
+	report_u64(r, "unanswered", viommu->unanswered);
+	report_object_end(r);
+
+	/* event_lock may be held by a thread that waits for who reads its messages. */
+	report_u64(r, "events_dropped",
+		   atomic_load_explicit(&viommu->dropped, memory_order_relaxed));
+	/* All that changes it holds vdev->lock. */
+	report_u64(r, "mappings", viommu->iommu->nr_mappings);
+}
+
 static const struct virtio_ops ops = {
 	.name = "virtio-iommu",
 	.id = VIOMMU_DEVICE_ID,
@@ -416,6 +454,7 @@ static const struct virtio_ops ops = {
 	.queue_stop = queue_stop,
 	.kick = kick,
 	.reset = reset,
+	.stat = stat,
 };
 
 int virtio_iommu_init(struct virtio_iommu *viommu, struct iommu *iommu, const struct guest_mem *mem,

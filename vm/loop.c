@@ -19,7 +19,10 @@ void loop_destroy(struct loop *loop)
 
 static int control(struct loop *loop, int op, struct loop_source *source)
 {
-	struct epoll_event event = {.events = EPOLLIN, .data.ptr = source};
+	struct epoll_event event = {
+		.events = source->out ? EPOLLOUT : EPOLLIN,
+		.data.ptr = source,
+	};
 
 	return epoll_ctl(loop->fd, op, source->fd, &event) < 0 ? -errno : 0;
 }

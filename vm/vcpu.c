@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The run loop of a vCPU's thread. */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -12,7 +14,7 @@
 #include "util/log.h"
 #include "vm/vm.h"
 
-/* Interrupts KVM_RUN so that the loop looks at vm->stopping. */
+/* Interrupts KVM_RUN so that the loop looks at vm->stopping and vm->pausing. */
 #define KICK_SIGNAL SIGRTMIN
 
 static __thread struct vcpu *this_vcpu;
@@ -143,6 +145,67 @@ static bool handle_exit(struct vcpu *vcpu)
 	return false;
 }
 
+static void count_exit(struct vcpu *vcpu, enum vcpu_exit why)
+{
+	_Atomic u64 *n = &vcpu->exits[why];
+
+	/* Nobody else writes: no locked instruction is needed. */
+	atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + 1,
+			      memory_order_relaxed);
+}
+
+static enum vcpu_exit why_exit(const struct kvm_run *run)
+{
+	switch (run->exit_reason) {
+	case KVM_EXIT_IO:
+		return VCPU_EXIT_IO;
+	case KVM_EXIT_MMIO:
+		return VCPU_EXIT_MMIO;
+	case KVM_EXIT_HLT:
+		return VCPU_EXIT_HALT;
+	case KVM_EXIT_INTR:
+		return VCPU_EXIT_INTR;
+	case KVM_EXIT_HYPERCALL:
+		return VCPU_EXIT_HYPERCALL;
+	default:
+		return VCPU_EXIT_OTHER;
+	}
+}
+
+/* Until the guest may go on, or the machine stops. */
+static void stay_out(struct vcpu *vcpu)
+{
+	const struct vm *vm = vcpu->vm;
+	struct pollfd fds[] = {
+		{.fd = vm->go_fd, .events = POLLIN},
+		{.fd = vm->stop_fd, .events = POLLIN},
+	};
+
+	while (atomic_load(&vm->pausing) && !atomic_load(&vm->stopping))
+		poll(fds, ARRAY_SIZE(fds), -1);
+	if (!atomic_load(&vm->stopping))
+		arch_vcpu_resumed(vcpu);
+}
+
+/* KVM_RUN, unless the vCPU has to stay out. False: it has to, and look at the reasons. */
+static bool enter_guest(struct vcpu *vcpu, int *ret)
+{
+	struct vm *vm = vcpu->vm;
+
+	/* In this order, as vm_pause() sets pausing and then looks at in_guest. */
+	atomic_store(&vcpu->in_guest, true);
+	if (atomic_load(&vm->stopping) || atomic_load(&vm->pausing)) {
+		atomic_store(&vcpu->in_guest, false);
+		eventfd_write(vm->out_fd, 1);
+		return false;
+	}
+	*ret = ioctl(vcpu->fd, KVM_RUN, 0) < 0 ? -errno : 0;
+	atomic_store(&vcpu->in_guest, false);
+	if (atomic_load(&vm->pausing))
+		eventfd_write(vm->out_fd, 1);
+	return true;
+}
+
 static void *vcpu_thread(void *arg)
 {
 	struct vcpu *vcpu = arg;
@@ -158,13 +221,24 @@ static void *vcpu_thread(void *arg)
 	pthread_sigmask(SIG_UNBLOCK, &kick, NULL);
 
 	while (!atomic_load(&vm->stopping)) {
-		if (ioctl(vcpu->fd, KVM_RUN, 0) < 0) {
-			if (errno == EINTR || errno == EAGAIN)
-				continue;
-			pr_err("KVM_RUN failed on vCPU %u: %s", vcpu->index, strerror(errno));
+		int ret;
+
+		if (!enter_guest(vcpu, &ret)) {
+			stay_out(vcpu);
+			continue;
+		}
+		if (ret == -EINTR || ret == -EAGAIN) {
+			/* What it was for is seen at the next turn. */
+			WRITE_ONCE(vcpu->run->immediate_exit, 0);
+			count_exit(vcpu, VCPU_EXIT_INTR);
+			continue;
+		}
+		if (ret) {
+			pr_err("KVM_RUN failed on vCPU %u: %s", vcpu->index, strerror(-ret));
 			vm_stop(vm, 1);
 			break;
 		}
+		count_exit(vcpu, why_exit(vcpu->run));
 		if (!handle_exit(vcpu))
 			break;
 	}
@@ -178,6 +252,7 @@ int vm_start(struct vm *vm)
 
 	sigemptyset(&action.sa_mask);
 	sigaction(KICK_SIGNAL, &action, NULL);
+	clock_gettime(CLOCK_MONOTONIC, &vm->started);
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
 		int ret = pthread_create(&vm->vcpus[i].thread, NULL, vcpu_thread, &vm->vcpus[i]);
 
@@ -192,6 +267,37 @@ int vm_start(struct vm *vm)
 	return 0;
 }
 
+void vm_pause(struct vm *vm)
+{
+	eventfd_t count;
+
+	if (atomic_exchange(&vm->pausing, true))
+		return;
+	eventfd_read(vm->go_fd, &count);
+	for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
+		/* The others see it before they enter the guest. */
+		if (vm->vcpus[i].started && atomic_load(&vm->vcpus[i].in_guest))
+			pthread_kill(vm->vcpus[i].thread, KICK_SIGNAL);
+	}
+}
+
+void vm_resume(struct vm *vm)
+{
+	if (atomic_exchange(&vm->pausing, false))
+		eventfd_write(vm->go_fd, 1);
+}
+
+bool vm_is_paused(const struct vm *vm)
+{
+	if (!atomic_load(&vm->pausing))
+		return false;
+	for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
+		if (atomic_load(&vm->vcpus[i].in_guest))
+			return false;
+	}
+	return true;
+}
+
 void vm_join(struct vm *vm)
 {
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
@@ -199,7 +305,6 @@ void vm_join(struct vm *vm)
 
 		if (!vcpu->started)
 			continue;
-		WRITE_ONCE(vcpu->run->immediate_exit, 1);
 		pthread_kill(vcpu->thread, KICK_SIGNAL);
 		pthread_join(vcpu->thread, NULL);
 		vcpu->started = false;

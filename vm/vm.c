@@ -63,6 +63,8 @@ int vm_init(struct vm *vm)
 	vm->kvm_fd = -1;
 	vm->fd = -1;
 	vm->stop_fd = -1;
+	vm->go_fd = -1;
+	vm->out_fd = -1;
 	bus_init(&vm->mmio);
 	bus_init(&vm->pio);
 
@@ -86,7 +88,9 @@ int vm_init(struct vm *vm)
 		goto err;
 	}
 	vm->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (vm->stop_fd < 0) {
+	vm->go_fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+	vm->out_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (vm->stop_fd < 0 || vm->go_fd < 0 || vm->out_fd < 0) {
 		ret = -errno;
 		pr_err("cannot make an eventfd: %s", strerror(-ret));
 		goto err;
@@ -113,6 +117,10 @@ void vm_destroy(struct vm *vm)
 		close(vm->kvm_fd);
 	if (vm->stop_fd >= 0)
 		close(vm->stop_fd);
+	if (vm->go_fd >= 0)
+		close(vm->go_fd);
+	if (vm->out_fd >= 0)
+		close(vm->out_fd);
 	guest_mem_destroy(&vm->mem);
 }
 

@@ -273,6 +273,7 @@ static void add_motherboard(struct aml *a, const struct acpi_config *cfg)
 	crs = aml_resources(a);
 	aml_res_range(a, AML_SPACE_MEMORY, false, cfg->ecam_base, (u64)cfg->nr_buses << 20);
 	aml_res_io(a, ACPI_SLEEP_CONTROL_PORT, 2);
+	aml_res_io(a, ACPI_EVENT_PORT, 1);
 	aml_end_resources(a, crs);
 	aml_end(a, dev);
 }
@@ -309,6 +310,51 @@ static void add_pvpanic(struct aml *a)
 	crs = aml_resources(a);
 	aml_res_io(a, ACPI_PVPANIC_PORT, 1);
 	aml_end_resources(a, crs);
+	aml_end(a, dev);
+}
+
+#define NOTIFY_BUTTON_PRESSED 0x80 /* 5.6.6, power button */
+
+/* 4.8.2.2.1.2: the button as a control-method device, which has no registers of its own. */
+static void add_power_button(struct aml *a)
+{
+	aml_mark dev = aml_device(a, "PWRB");
+
+	aml_name(a, "_HID");
+	aml_eisaid(a, "PNP0C0C");
+	aml_name(a, "_UID");
+	aml_integer(a, 0);
+	aml_end(a, dev);
+}
+
+/* 5.6.9 Generic Event Device: turns its interrupt into notifications of the button. */
+static void add_event_device(struct aml *a)
+{
+	aml_mark dev, crs, method, block;
+
+	dev = aml_device(a, "GED");
+	aml_name(a, "_HID");
+	aml_string(a, "ACPI0013");
+	aml_name(a, "_UID");
+	aml_integer(a, 0);
+	aml_name(a, "_CRS");
+	crs = aml_resources(a);
+	aml_res_interrupt(a, ACPI_EVENT_GSI, true);
+	aml_end_resources(a, crs);
+	aml_io_byte(a, "EREG", ACPI_EVENT_PORT, 1, "ESTS");
+
+	/* The argument is the GSI, and there is only one. Serialized: the read clears. */
+	method = aml_method(a, "_EVT", 1, true);
+	block = aml_if(a);
+	aml_op(a, AML_AND);
+	aml_path(a, "ESTS");
+	aml_integer(a, 1);
+	aml_op(a, AML_NULL_TARGET);
+	aml_op(a, AML_NOTIFY);
+	aml_path(a, "PWRB"); /* beside this device, found from within it */
+	aml_integer(a, NOTIFY_BUTTON_PRESSED);
+	aml_end(a, block);
+	aml_end(a, method);
 	aml_end(a, dev);
 }
 
@@ -367,6 +413,8 @@ static int add_dsdt(struct builder *b, const struct acpi_config *cfg, u64 *dsdt_
 	add_isa_device(&a, "COM1", "PNP0501", cfg->serial_port, ACPI_SERIAL_PORTS, cfg->serial_gsi);
 	add_isa_device(&a, "RTC", "PNP0B00", ACPI_RTC_PORT, 2, ACPI_RTC_GSI);
 	add_pvpanic(&a);
+	add_power_button(&a);
+	add_event_device(&a);
 	for (i = 0; i < cfg->nr_virtio_mmio; i++)
 		add_virtio_mmio(&a, i, &cfg->virtio_mmio[i]);
 	aml_end(&a, scope);
@@ -416,8 +464,8 @@ static int add_fadt(struct builder *b, u64 dsdt_gpa)
 	return 0;
 }
 
-/* Says what an ISA device's interrupt is anyway, for guests that want to be told. */
-static int add_override(struct builder *b, u8 irq)
+/* What an interrupt below 16 is, for guests that take the kind from here. */
+static int add_override(struct builder *b, u8 irq, u16 trigger)
 {
 	struct acpi_madt_override *o = alloc(b, sizeof(*o));
 
@@ -428,7 +476,7 @@ static int add_override(struct builder *b, u8 irq)
 		.length = sizeof(*o),
 		.source = irq,
 		.gsi = irq,
-		.flags = MADT_ACTIVE_HIGH | MADT_EDGE,
+		.flags = MADT_ACTIVE_HIGH | trigger,
 	};
 	return 0;
 }
@@ -467,7 +515,8 @@ static int add_madt(struct builder *b, const struct acpi_config *cfg)
 		.address = ACPI_IOAPIC_BASE,
 	};
 
-	if (add_override(b, (u8)cfg->serial_gsi) || add_override(b, ACPI_RTC_GSI))
+	if (add_override(b, (u8)cfg->serial_gsi, MADT_EDGE) ||
+	    add_override(b, ACPI_RTC_GSI, MADT_EDGE) || add_override(b, ACPI_EVENT_GSI, MADT_LEVEL))
 		return -ENOSPC;
 	end_listed_table(b, &t->header);
 	return 0;
@@ -595,6 +644,11 @@ static bool window_fits(const struct acpi_range *r, u64 limit)
 	return !r->size || fits(r->base, r->size, limit);
 }
 
+static bool is_taken(u32 gsi)
+{
+	return gsi == ACPI_RTC_GSI || gsi == ACPI_EVENT_GSI;
+}
+
 static bool config_valid(const struct acpi_config *cfg)
 {
 	unsigned int i;
@@ -614,7 +668,7 @@ static bool config_valid(const struct acpi_config *cfg)
 		return false;
 	if (!fits(cfg->serial_port, ACPI_SERIAL_PORTS, 64 * KiB))
 		return false;
-	if (cfg->serial_gsi >= ACPI_ISA_IRQS || cfg->serial_gsi == ACPI_RTC_GSI)
+	if (cfg->serial_gsi >= ACPI_ISA_IRQS || is_taken(cfg->serial_gsi))
 		return false;
 
 	if (cfg->nr_virtio_mmio > ACPI_MAX_VIRTIO_MMIO)
@@ -624,7 +678,7 @@ static bool config_valid(const struct acpi_config *cfg)
 
 		if (!fits(m->base, m->size, 4 * GiB) || m->size == 4 * GiB)
 			return false;
-		if (m->gsi >= ACPI_ISA_IRQS || m->gsi == ACPI_RTC_GSI || m->gsi == cfg->serial_gsi)
+		if (m->gsi >= ACPI_ISA_IRQS || is_taken(m->gsi) || m->gsi == cfg->serial_gsi)
 			return false;
 		if (m->behind_iommu && !cfg->has_viot)
 			return false;

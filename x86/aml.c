@@ -20,12 +20,18 @@
 #define DUAL_NAME_PREFIX  0x2e
 #define MULTI_NAME_PREFIX 0x2f
 #define EXT_OP_PREFIX	  0x5b
-#define DEVICE_OP	  0x82 /* after EXT_OP_PREFIX */
+#define REGION_OP	  0x80 /* after EXT_OP_PREFIX, as the next two */
+#define FIELD_OP	  0x81
+#define DEVICE_OP	  0x82
 #define IF_OP		  0xa0
 #define ELSE_OP		  0xa1
 
 /* 20.2.3, MethodFlags: bits 0-2 are the number of arguments. */
 #define METHOD_SERIALIZED BIT(3)
+
+/* 20.2.5.2: RegionSpace, and FieldFlags: byte accesses, no lock, the rest preserved. */
+#define REGION_SYSTEM_IO  0x01
+#define FIELD_BYTE_ACCESS 0x01
 
 /* 6.4.2 and 6.4.3: the first byte of a descriptor; a small one has its length in it. */
 #define RES_IO		  0x47
@@ -273,6 +279,26 @@ void aml_end(struct aml *a, aml_mark mark)
 	p[0] = (u8)((nr - 1) << 6 | (len & 0xf));
 	for (i = 1; i < nr; i++)
 		p[i] = (u8)(len >> (8 * i - 4));
+}
+
+void aml_io_byte(struct aml *a, const char *name, u16 port, u8 len, const char *field)
+{
+	aml_mark mark;
+
+	put8(a, EXT_OP_PREFIX);
+	put8(a, REGION_OP);
+	aml_path(a, name);
+	put8(a, REGION_SYSTEM_IO);
+	aml_integer(a, port);
+	aml_integer(a, len);
+
+	put8(a, EXT_OP_PREFIX);
+	mark = begin(a, FIELD_OP);
+	aml_path(a, name);
+	put8(a, FIELD_BYTE_ACCESS);
+	aml_path(a, field);
+	put8(a, 8); /* bits, as a PkgLength */
+	aml_end(a, mark);
 }
 
 void aml_op(struct aml *a, enum aml_op op)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "hw/power-button.h"
 #include "hw/rtc.h"
 #include "hw/serial.h"
 #include "machine.h"
@@ -38,6 +39,7 @@ struct arch_board {
 	struct pci_device host_bridge;
 	struct serial serial;
 	struct rtc rtc;
+	struct power_button power_button;
 	u32 config_address; /* port 0xcf8; each access is one vCPU's, the guest locks */
 	atomic_bool crash_told; /* that a crash kernel starts: said once */
 };
@@ -46,6 +48,20 @@ bool arch_handle_exit(struct vcpu *vcpu)
 {
 	(void)vcpu;
 	return false;
+}
+
+void arch_vcpu_resumed(struct vcpu *vcpu)
+{
+	/*
+	 * Tells the guest's watchdogs that it was not running. Fails if the guest has not set
+	 * up the clock that this goes through.
+	 */
+	ioctl(vcpu->fd, KVM_KVMCLOCK_CTRL, 0);
+}
+
+void arch_power_button(struct machine *m)
+{
+	power_button_press(&m->board->power_button);
 }
 
 bool arch_is_msi_addr(const struct vm *vm, u64 addr)
@@ -64,7 +80,7 @@ unsigned int arch_iommu_resv(struct iommu_resv *resv, unsigned int max)
 bool arch_mmio_slot(unsigned int n, struct mmio_slot *slot)
 {
 	/* The wires below PCI's that neither a timer nor COM1, COM2 or the clock can be on. */
-	static const u8 gsis[] = {5, 6, 7, 9, 10, 11, 12, 13, 14, 15};
+	static const u8 gsis[] = {5, 6, 7, 10, 11, 12, 13, 14, 15};
 
 	if (n >= MACHINE_MAX_MMIO)
 		return false;
@@ -262,6 +278,9 @@ int arch_init_board(struct machine *m)
 				  m->serial);
 	if (!ret)
 		ret = rtc_init(&board->rtc, &m->vm, &m->loop, ACPI_RTC_PORT, ACPI_RTC_GSI);
+	if (!ret)
+		ret = power_button_init(&board->power_button, &m->vm, ACPI_EVENT_PORT,
+					ACPI_EVENT_GSI);
 	if (ret)
 		pr_err("cannot set up the board: %s", strerror(-ret));
 	return ret;

@@ -53,6 +53,9 @@ void terminal_destroy(struct terminal *term);
  * terminal_restore() or the program's exit.
  */
 void terminal_make_raw(const struct terminal *term);
-void terminal_restore(void);
+void terminal_restore(void); /* async-signal-safe */
+
+/* The program goes on after it was stopped: raw mode again, if it was on. */
+void terminal_again(void);
 
 #endif /* LKVM_CHAR_TERMINAL_H */

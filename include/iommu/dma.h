@@ -59,7 +59,7 @@ struct dma_chan {
 	unsigned int nr_free;
 
 	struct dma_tlb_entry tlb[DMA_TLB_ENTRIES];
-	u64 tlb_hits, tlb_misses;
+	_Atomic u64 tlb_hits, tlb_misses; /* written by who uses the channel, read by anybody */
 };
 
 /* An open access: what dma_map() returned, for dma_unmap(). */

@@ -8,7 +8,8 @@
 #include "util/types.h"
 
 struct option_def {
-	const char *name; /* without dashes; NULL ends a table */
+	/* Without dashes. "" takes a word that belongs to no option; NULL ends a table. */
+	const char *name;
 	char letter; /* 0: none */
 	/*
 	 * What the value is called in the usage, or NULL for a flag. One that may be left out
@@ -21,8 +22,8 @@ struct option_def {
 };
 
 /*
- * Parses argv[1] on. An unknown option or a stray word is an error, with the nearest
- * option suggested. -EINVAL, or what a parse function returned.
+ * Parses argv[1] on. An unknown option is an error, with the nearest option suggested, and
+ * so is a stray word unless the table takes it. -EINVAL, or what a parse function returned.
  */
 int parse_options(const char *verb, int argc, char **argv, const struct option_def *defs,
 		  void *opaque);

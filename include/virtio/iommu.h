@@ -15,11 +15,17 @@
 /* Faults that wait for a buffer of the event queue; more are dropped, and counted. */
 #define VIRTIO_IOMMU_MAX_PENDING 64
 
+/* By type and status as on the wire; requests that were not answered are apart. */
+#define VIRTIO_IOMMU_NR_TYPES	 6
+#define VIRTIO_IOMMU_NR_STATUSES 9
+
 struct virtio_iommu {
 	struct virtio_device vdev;
 	struct iommu *iommu;
 	const _Atomic bool *stopping; /* the machine is: leave the request loop */
-	struct virtq_chain request; /* under vdev.lock */
+	struct virtq_chain request; /* under vdev.lock, as the counters */
+	u64 answered[VIRTIO_IOMMU_NR_TYPES][VIRTIO_IOMMU_NR_STATUSES];
+	u64 unanswered; /* unknown, or no room for an answer */
 
 	/*
 	 * Guards the event queue. Faults come from the threads of devices while an
@@ -30,7 +36,7 @@ struct virtio_iommu {
 	struct virtq_chain event;
 	struct iommu_fault pending[VIRTIO_IOMMU_MAX_PENDING];
 	unsigned int nr_pending;
-	u64 dropped;
+	_Atomic u64 dropped; /* read without the lock */
 };
 
 /* @iommu and @stopping stay the caller's; faults of @iommu are reported here. */

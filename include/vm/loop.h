@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The main thread's event loop: file descriptors that become readable, each with a
- * function. Sources are added before it runs, or by its own functions.
+ * The main thread's event loop: file descriptors that become readable or writable, each
+ * with a function. Sources are added before it runs, or by its own functions.
  */
 #ifndef LKVM_VM_LOOP_H
 #define LKVM_VM_LOOP_H
@@ -17,6 +17,7 @@ struct loop_source {
 	int fd;
 	void (*ready)(void *opaque);
 	void *opaque;
+	bool out; /* wait for room to write, not for something to read */
 };
 
 int loop_init(struct loop *loop);

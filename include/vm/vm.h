@@ -6,6 +6,7 @@
 #include <linux/kvm.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <time.h>
 
 #include "util/types.h"
 #include "vm/bus.h"
@@ -13,6 +14,17 @@
 #include "vm/memory.h"
 
 struct vm;
+
+/* Why a vCPU came back from KVM_RUN, for the counters. */
+enum vcpu_exit {
+	VCPU_EXIT_IO,
+	VCPU_EXIT_MMIO,
+	VCPU_EXIT_HALT,
+	VCPU_EXIT_INTR, /* a signal, which is how lkvm calls it back */
+	VCPU_EXIT_HYPERCALL,
+	VCPU_EXIT_OTHER,
+	VCPU_NR_EXITS,
+};
 
 struct vcpu {
 	struct vm *vm;
@@ -22,6 +34,10 @@ struct vcpu {
 	size_t run_size;
 	pthread_t thread;
 	bool started;
+
+	/* Set around KVM_RUN, before a look at vm->pausing: see vm_pause(). */
+	_Atomic bool in_guest;
+	_Atomic u64 exits[VCPU_NR_EXITS]; /* written by its own thread only */
 };
 
 struct vm {
@@ -37,6 +53,11 @@ struct vm {
 	_Atomic bool stopping;
 	_Atomic int status; /* exit status of the program, once stopping */
 	int stop_fd; /* eventfd: readable once stopping */
+
+	_Atomic bool pausing; /* vCPUs stay out of KVM_RUN */
+	int go_fd; /* eventfd: readable unless pausing; nobody but vm_pause() reads it */
+	int out_fd; /* eventfd: written by a vCPU that leaves KVM_RUN while pausing */
+	struct timespec started; /* CLOCK_MONOTONIC, at vm_start() */
 };
 
 /*
@@ -64,6 +85,16 @@ void vm_stop(struct vm *vm, int status);
 /* Waits until no vCPU runs. After vm_stop(). */
 void vm_join(struct vm *vm);
 
+/*
+ * Calls all vCPUs out of the guest, and keeps them out until vm_resume(). Does not wait for
+ * them: vm_is_paused() says whether the last one is out, and vm->out_fd is readable when one
+ * came out. What a vCPU does outside of the guest, for an exit that it had before (to print
+ * to where nobody reads, to wait for a disk), goes on. Any number of times; from one thread.
+ */
+void vm_pause(struct vm *vm);
+void vm_resume(struct vm *vm);
+bool vm_is_paused(const struct vm *vm);
+
 /* KVM_CHECK_EXTENSION on the machine; 0 if absent. */
 int vm_has_cap(const struct vm *vm, long cap);
 
@@ -72,5 +103,8 @@ int vm_has_cap(const struct vm *vm, long cap);
  * know. False if it does not know it either.
  */
 bool arch_handle_exit(struct vcpu *vcpu);
+
+/* In the vCPU's thread, when the guest is about to go on after a pause. */
+void arch_vcpu_resumed(struct vcpu *vcpu);
 
 #endif /* LKVM_VM_VM_H */

@@ -197,6 +197,7 @@ static_assert(sizeof(struct acpi_madt_override) == 10, "MADT override");
 #define MADT_OVERRIDE	 2
 #define MADT_ACTIVE_HIGH (1 << 0) /* bits 0-1 */
 #define MADT_EDGE	 (1 << 2) /* bits 2-3 */
+#define MADT_LEVEL	 (3 << 2)
 
 struct acpi_mcfg {
 	struct acpi_header header;

@@ -18,10 +18,13 @@
 #define ACPI_RESET_VALUE	6
 #define ACPI_SLEEP_CONTROL_PORT 0x600
 #define ACPI_SLEEP_STATUS_PORT	0x601
-#define ACPI_RTC_PORT		0x70
-#define ACPI_RTC_GSI		8
-#define ACPI_RTC_CENTURY	0x32 /* index of its century byte */
-#define ACPI_PVPANIC_PORT	0x505
+/* Bit 0: the power button was pressed; cleared by the read. */
+#define ACPI_EVENT_PORT	  0x602
+#define ACPI_EVENT_GSI	  9 /* level-triggered */
+#define ACPI_RTC_PORT	  0x70
+#define ACPI_RTC_GSI	  8
+#define ACPI_RTC_CENTURY  0x32 /* index of its century byte */
+#define ACPI_PVPANIC_PORT 0x505
 
 /* 4.8.3.7, Sleep Control Register: writing this much enters S5, which is power off. */
 #define ACPI_SLEEP_TYPE_S5	   5
@@ -51,7 +54,7 @@ struct acpi_range {
 struct acpi_virtio_mmio {
 	u64 base; /* [base, base + size) below 4 GiB */
 	u64 size; /* bytes */
-	u32 gsi; /* 0..15: the others belong to PCI */
+	u32 gsi; /* 0..15 without those of fixed devices: the others belong to PCI */
 	bool behind_iommu;
 	u32 endpoint; /* endpoint ID of the virtio-iommu, if behind_iommu */
 };
@@ -67,7 +70,7 @@ struct acpi_config {
 	unsigned int nr_buses; /* 1..256, 1 MiB of ECAM each */
 
 	u16 serial_port; /* a 16550 at this and the seven next ports */
-	u32 serial_gsi; /* 0..15, not the RTC's */
+	u32 serial_gsi; /* 0..15, not the RTC's nor ACPI_EVENT_GSI */
 
 	/* The arrays are the caller's and only read. */
 	const struct acpi_virtio_mmio *virtio_mmio;

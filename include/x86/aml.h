@@ -53,6 +53,12 @@ aml_mark aml_if(struct aml *a); /* its predicate is the first term inside */
 aml_mark aml_else(struct aml *a);
 void aml_end(struct aml *a, aml_mark mark);
 
+/*
+ * 20.2.5.2: OperationRegion (@name, SystemIO, @port, @len), with a Field of one byte that
+ * starts it, called @field.
+ */
+void aml_io_byte(struct aml *a, const char *name, u16 port, u8 len, const char *field);
+
 /* Opcodes without a PkgLength: append one, then the operands of 20.2.5.4. */
 enum aml_op {
 	AML_LOCAL0 = 0x60, /* 0x60..0x67 Local0..Local7 */
@@ -60,6 +66,7 @@ enum aml_op {
 	AML_STORE = 0x70, /* source, target */
 	AML_AND = 0x7b, /* operand, operand, target */
 	AML_OR = 0x7d, /* operand, operand, target */
+	AML_NOTIFY = 0x86, /* object, value */
 	AML_CREATE_DWORD = 0x8a, /* buffer, byte index, name */
 	AML_LNOT = 0x92, /* operand */
 	AML_LEQUAL = 0x93, /* operand, operand */

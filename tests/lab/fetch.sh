@@ -21,7 +21,7 @@ keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 guest_modules=(
 	virtio_pci virtio_mmio virtio_iommu virtio_blk virtio_net virtio_console virtio_rng
 	virtio_balloon virtio_scsi sd_mod vmw_vsock_virtio_transport
-	pvpanic-mmio pvpanic-pci qemu_fw_cfg nvme
+	pvpanic-mmio pvpanic-pci qemu_fw_cfg nvme button evdev
 	vfio vfio-pci vfio_iommu_type1 iommufd
 	9p 9pnet_virtio virtiofs
 )

@@ -305,11 +305,11 @@ TEST(fadt)
 static void check_madt(unsigned int nr_cpus)
 {
 	struct acpi_config cfg = *config("typical");
-	u8 want[8 + 255 * 8 + 12 + 20] = {0x00, 0x00, 0xe0, 0xfe};
+	u8 want[8 + 255 * 8 + 12 + 30] = {0x00, 0x00, 0xe0, 0xfe};
 	u8 *p = want + 8;
 	const u8 ioapic[] = {1, 12, (u8)nr_cpus, 0, 0x00, 0x00, 0xc0, 0xfe, 0, 0, 0, 0};
-	static const u8 overrides[] = {2, 10, 0, 4, 4, 0, 0, 0, 5, 0,
-				       2, 10, 0, 8, 8, 0, 0, 0, 5, 0};
+	static const u8 overrides[] = {2, 10, 0, 4, 4, 0, 0,  0, 5, 0, 2, 10, 0, 8,  8,
+				       0, 0,  0, 5, 0, 2, 10, 0, 9, 9, 0, 0,  0, 13, 0};
 	unsigned int i;
 
 	for (i = 0; i < nr_cpus; i++, p += 8) {
@@ -516,6 +516,31 @@ TEST(dsdt_resources)
 	CHECK(in_dsdt(s5, sizeof(s5)));
 }
 
+TEST(dsdt_power_button)
+{
+	/* clang-format off */
+	static const u8 button[] = {0x5b, 0x82, 0x15, 'P', 'W', 'R', 'B',
+				    8, '_', 'H', 'I', 'D', 0x0c, 0x41, 0xd0, 0x0c, 0x0c,
+				    8, '_', 'U', 'I', 'D', 0};
+	/* GSI 9, level-triggered, active-high and shared. */
+	static const u8 crs[] = {0x89, 6, 0, 9, 1, 9, 0, 0, 0, 0x79, 0};
+	/* One byte of I/O at 0x602, and a field of 8 bits in it. */
+	static const u8 region[] = {0x5b, 0x80, 'E', 'R', 'E', 'G', 1, 0x0b, 0x02, 0x06, 1,
+				    0x5b, 0x81, 0x0b, 'E', 'R', 'E', 'G', 1,
+				    'E', 'S', 'T', 'S', 8};
+	static const u8 evt[] = {0x14, 0x16, '_', 'E', 'V', 'T', 9,
+				 0xa0, 0x0f, 0x7b, 'E', 'S', 'T', 'S', 1, 0,
+				 0x86, 'P', 'W', 'R', 'B', 0x0a, 0x80};
+	/* clang-format on */
+
+	if (!build(config("typical")))
+		return;
+	CHECK(in_dsdt(button, sizeof(button)));
+	CHECK(in_dsdt(crs, sizeof(crs)));
+	CHECK(in_dsdt(region, sizeof(region)));
+	CHECK(in_dsdt(evt, sizeof(evt)));
+}
+
 TEST(dsdt_host_bridge)
 {
 	/* clang-format off */
@@ -547,7 +572,8 @@ TEST(dsdt_host_bridge)
 	static const u8 motherboard[] = {
 		0x87, 23, 0, 0, 0x0d, 1, 0, 0, 0, 0, 0, 0, 0, 0xe0, 0xff, 0xff, 0xff, 0xef,
 		0, 0, 0, 0, 0, 0, 0, 0x10,
-		0x47, 1, 0x00, 0x06, 0x00, 0x06, 1, 2, 0x79, 0,
+		0x47, 1, 0x00, 0x06, 0x00, 0x06, 1, 2, 0x47, 1, 0x02, 0x06, 0x02, 0x06, 1, 1,
+		0x79, 0,
 	};
 	static const u8 high_ecam[] = {
 		0x8a, 43, 0, 0, 0x0d, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x50, 0, 0, 0,
@@ -671,6 +697,7 @@ TEST(invalid)
 	CHECK_INVALID(serial_port, 0xfff9);
 	CHECK_INVALID(serial_gsi, 16);
 	CHECK_INVALID(serial_gsi, 8);
+	CHECK_INVALID(serial_gsi, 9);
 	CHECK_INVALID(has_viot, false); /* but a device is behind it */
 	CHECK_INVALID(iommu_mmio, 3);
 	CHECK_INVALID(nr_virtio_mmio, 257);
@@ -689,6 +716,8 @@ TEST(invalid)
 	cfg.virtio_mmio = MMIO(.size = 0x1000, .gsi = 4);
 	CHECK_EQ(try_build(&cfg, ACPI_TABLES_GPA), -EINVAL);
 	cfg.virtio_mmio = MMIO(.size = 0x1000, .gsi = 8);
+	CHECK_EQ(try_build(&cfg, ACPI_TABLES_GPA), -EINVAL);
+	cfg.virtio_mmio = MMIO(.size = 0x1000, .gsi = 9);
 	CHECK_EQ(try_build(&cfg, ACPI_TABLES_GPA), -EINVAL);
 }
 

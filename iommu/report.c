@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+
+#include "iommu/report.h"
+#include "util/lock.h"
+
+static void report_endpoint(const struct iommu_endpoint *ep, struct report *r)
+{
+	const struct iommu_domain *domain = atomic_load(&ep->domain);
+	bool bypass = domain ? domain->bypass : atomic_load(&ep->iommu->bypass);
+
+	report_object_begin(r, NULL);
+	report_hex(r, "id", ep->id);
+	report_bool(r, "attached", domain);
+	if (domain)
+		report_u64(r, "domain", domain->id);
+	report_bool(r, "bypass", bypass);
+	report_u64(r, "faults", atomic_load_explicit(&ep->faults, memory_order_relaxed));
+	report_object_end(r);
+}
+
+static void report_mapping(const struct mapping *m, struct report *r)
+{
+	report_object_begin(r, NULL);
+	report_hex(r, "start", m->start);
+	report_hex(r, "last", m->last);
+	report_hex(r, "gpa", m->gpa);
+	report_bool(r, "read", m->flags & MAPPING_READ);
+	report_bool(r, "write", m->flags & MAPPING_WRITE);
+	report_bool(r, "mmio", m->flags & MAPPING_MMIO);
+	report_object_end(r);
+}
+
+/* The first ones from @iova on; @room is how many of them the report takes, in all. */
+static void report_mappings(const struct mapping_store *store, struct report *r, u64 iova,
+			    unsigned int *room)
+{
+	bool more, cut = false;
+	struct mapping m;
+
+	report_list_begin(r, "mappings");
+	more = mapping_store_next(store, iova, &m);
+	while (more) {
+		if (!*room) {
+			cut = true;
+			break;
+		}
+		--*room;
+		report_mapping(&m, r);
+		more = m.last != UINT64_MAX && mapping_store_next(store, m.last + 1, &m);
+	}
+	report_list_end(r);
+	if (cut)
+		report_hex(r, "next", m.start);
+}
+
+static void report_domain(const struct iommu_domain *domain, struct report *r,
+			  const struct iommu_report_filter *filter, unsigned int *room)
+{
+	const struct iommu_endpoint *ep;
+
+	report_object_begin(r, NULL);
+	report_u64(r, "id", domain->id);
+	report_bool(r, "bypass", domain->bypass);
+	report_list_begin(r, "endpoints");
+	list_for_each_entry (ep, &domain->endpoints, peer)
+		report_hex(r, NULL, ep->id);
+	report_list_end(r);
+	report_u64(r, "nr_mappings", domain->bypass ? 0 : mapping_store_count(domain->mappings));
+	if (filter->mappings && !domain->bypass)
+		report_mappings(domain->mappings, r, filter->from, room);
+	report_object_end(r);
+}
+
+static bool has_domain(const struct iommu *iommu, u32 id)
+{
+	const struct iommu_domain *domain;
+
+	list_for_each_entry (domain, &iommu->domains, node) {
+		if (domain->id == id)
+			return true;
+	}
+	return false;
+}
+
+static void report_all(const struct iommu *iommu, struct report *r,
+		       const struct iommu_report_filter *filter)
+{
+	unsigned int room = IOMMU_REPORT_MAX_MAPPINGS;
+	const struct iommu_domain *domain;
+	const struct iommu_endpoint *ep;
+
+	report_bool(r, "bypass", atomic_load(&iommu->bypass));
+	report_u64(r, "nr_mappings", iommu->nr_mappings);
+	report_u64(r, "max_mappings", iommu->config.max_mappings);
+	report_list_begin(r, "endpoints");
+	list_for_each_entry (ep, &iommu->endpoints, node)
+		report_endpoint(ep, r);
+	report_list_end(r);
+	report_list_begin(r, "domains");
+	list_for_each_entry (domain, &iommu->domains, node) {
+		if (!filter->one_domain || domain->id == filter->domain)
+			report_domain(domain, r, filter, &room);
+	}
+	report_list_end(r);
+}
+
+int iommu_report(struct iommu *iommu, struct report *r, const struct iommu_report_filter *filter,
+		 const struct timespec *deadline)
+{
+	int ret = 0;
+
+	/* Held by a request that waits for a device's access to end, which may take long. */
+	if (!mutex_lock_until(&iommu->lock, deadline))
+		return -EBUSY;
+	/* It also keeps all changes of mappings away: domain->lock is not needed. */
+	if (filter->one_domain && !has_domain(iommu, filter->domain))
+		ret = -ENOENT;
+	else
+		report_all(iommu, r, filter);
+	pthread_mutex_unlock(&iommu->lock);
+	return ret;
+}

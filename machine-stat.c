@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Counters of a running machine. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "machine.h"
+#include "util/lock.h"
+#include "util/report.h"
+
+/* How long all devices together are waited for, in nanoseconds: the main loop stands still. */
+#define PATIENCE_NS 50000000
+
+static u64 get(const _Atomic u64 *counter)
+{
+	return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+static void report_vcpu(const struct vcpu *vcpu, struct report *r)
+{
+	static const char *const names[VCPU_NR_EXITS] = {
+		[VCPU_EXIT_IO] = "io",
+		[VCPU_EXIT_MMIO] = "mmio",
+		[VCPU_EXIT_HALT] = "halt",
+		[VCPU_EXIT_INTR] = "intr",
+		[VCPU_EXIT_HYPERCALL] = "hypercall",
+		[VCPU_EXIT_OTHER] = "other",
+	};
+
+	report_object_begin(r, NULL);
+	report_u64(r, "index", vcpu->index);
+	report_object_begin(r, "exits");
+	for (unsigned int i = 0; i < VCPU_NR_EXITS; i++)
+		report_u64(r, names[i], get(&vcpu->exits[i]));
+	report_object_end(r);
+	report_object_end(r);
+}
+
+/* A line "FIELD:   N kB" of /proc/self/status, in bytes. */
+static u64 own_status(FILE *status, const char *field)
+{
+	unsigned long long kib = 0;
+	char line[256];
+
+	rewind(status);
+	while (fgets(line, sizeof(line), status)) {
+		if (!strncmp(line, field, strlen(field)) &&
+		    sscanf(line + strlen(field), ": %llu", &kib) == 1)
+			break;
+	}
+	return kib * KiB;
+}
+
+static void report_memory(const struct guest_mem *mem, struct report *r)
+{
+	FILE *status = fopen("/proc/self/status", "re");
+	u64 resident = 0;
+	struct stat st;
+
+	for (unsigned int i = 0; i < mem->nr_banks; i++) {
+		/* The blocks of a memfd are the pages that it holds. */
+		if (!fstat(mem->banks[i].fd, &st))
+			resident += (u64)st.st_blocks * 512;
+	}
+	report_object_begin(r, "memory");
+	report_u64(r, "size", guest_mem_size(mem));
+	report_u64(r, "resident", resident);
+	if (status) {
+		/* Guest memory counts as shared. */
+		report_u64(r, "lkvm_anonymous", own_status(status, "RssAnon"));
+		report_u64(r, "lkvm_files", own_status(status, "RssFile"));
+		fclose(status);
+	}
+	report_object_end(r);
+}
+
+/* With the device's lock, but for the counters. */
+static void report_queue(const struct virtq *vq, struct report *r, bool locked)
+{
+	report_object_begin(r, NULL);
+	report_u64(r, "index", vq->index);
+	if (locked) {
+		report_bool(r, "enabled", vq->enabled);
+		report_u64(r, "size", vq->size);
+	}
+	report_u64(r, "requests", get(&vq->nr_requests));
+	report_u64(r, "interrupts", get(&vq->nr_interrupts));
+	if (vq->dma.ep) {
+		report_u64(r, "iotlb_hits", get(&vq->dma.tlb_hits));
+		report_u64(r, "iotlb_misses", get(&vq->dma.tlb_misses));
+	}
+	report_object_end(r);
+}
+
+static void report_device(const struct machine_device *d, struct report *r,
+			  const struct timespec *deadline)
+{
+	struct virtio_device *vdev = d->vdev;
+	/* Whoever has it may be waiting for a disk, or for who reads a message. */
+	bool locked = mutex_lock_until(&vdev->lock, deadline);
+
+	report_object_begin(r, NULL);
+	report_str(r, "where", vdev->where);
+	report_str(r, "type", vdev->ops->name);
+	report_bool(r, "busy", !locked);
+	report_hex(r, "status", atomic_load(&vdev->status));
+	report_hex(r, "features_offered", vdev->offered);
+	if (locked)
+		report_hex(r, "features_accepted", vdev->accepted);
+	report_bool(r, "behind_iommu", d->behind_iommu);
+	if (d->behind_iommu) {
+		report_hex(r, "endpoint", d->ep.id);
+		report_u64(r, "faults", get(&d->ep.faults));
+	}
+	report_list_begin(r, "queues");
+	for (unsigned int i = 0; i < vdev->nr_vqs; i++)
+		report_queue(&vdev->vqs[i], r, locked);
+	report_list_end(r);
+	if (locked && vdev->ops->stat)
+		vdev->ops->stat(vdev, r);
+	if (locked)
+		pthread_mutex_unlock(&vdev->lock);
+	report_object_end(r);
+}
+
+struct timespec machine_patience(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_nsec += PATIENCE_NS;
+	if (t.tv_nsec >= 1000000000) {
+		t.tv_nsec -= 1000000000;
+		t.tv_sec++;
+	}
+	return t;
+}
+
+void machine_stat(struct machine *m, struct report *r)
+{
+	struct timespec deadline = machine_patience();
+
+	report_list_begin(r, "vcpus");
+	for (unsigned int i = 0; i < m->vm.nr_vcpus; i++)
+		report_vcpu(&m->vm.vcpus[i], r);
+	report_list_end(r);
+	report_memory(&m->vm.mem, r);
+	report_list_begin(r, "devices");
+	for (unsigned int i = 0; i < m->nr_devices; i++) {
+		if (m->devices[i]->vdev)
+			report_device(m->devices[i], r, &deadline);
+	}
+	report_list_end(r);
+}
