@@ -7,6 +7,7 @@
 
 #include "util/log.h"
 #include "util/parse.h"
+#include "util/report.h"
 #include "virtio/rng.h"
 
 #define QUEUE_SIZE 64
@@ -89,12 +90,18 @@ static void rng_queue_stop(struct virtio_device *vdev, unsigned int index)
 	virtio_worker_stop(&to_rng(vdev)->worker);
 }
 
+static void rng_stat(struct virtio_device *vdev, struct report *r)
+{
+	report_u64(r, "bytes", atomic_load_explicit(&to_rng(vdev)->bytes, memory_order_relaxed));
+}
+
 static const struct virtio_ops rng_ops = {
 	.name = "virtio-rng",
 	.id = 4,
 	.threaded = true,
 	.queue_start = rng_queue_start,
 	.queue_stop = rng_queue_stop,
+	.stat = rng_stat,
 };
 
 int virtio_rng_create(struct virtio_rng **out, const struct guest_mem *mem,
