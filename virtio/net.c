@@ -237,6 +237,7 @@ static const struct virtio_ops net_ops = {
 	.queue_start = net_queue_start,
 	.queue_stop = net_queue_stop,
 	.reset = net_reset,
+	.stat = net_stat,
 };
 
 static int queue_create(struct net_queue *q, struct virtio_net *net, unsigned int device,

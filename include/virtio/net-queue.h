@@ -117,6 +117,9 @@ void net_serve_rx(struct net_queue *q);
 void net_serve_tx(struct net_queue *q);
 void net_serve_ctrl(struct net_queue *q);
 
+/* The device's counters, with vdev.lock. */
+void net_stat(struct virtio_device *vdev, struct report *r);
+
 /* While no queue runs: the filter of a driver that has asked for nothing. */
 void net_filter_reset(struct net_filter *filter);
 

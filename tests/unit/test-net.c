@@ -9,6 +9,7 @@
 #include "capture.h"
 #include "net-guest.h"
 #include "unit.h"
+#include "util/report.h"
 
 static const struct net_guest_options one_pair;
 static const struct virtio_net_hdr_v1 plain;
@@ -476,6 +477,44 @@ TEST(reset_in_flight)
 	net_buffer(q, 2048);
 	await_used(q, 1);
 	CHECK_EQ(take(q), HDR + 1500);
+	net_guest_end();
+}
+
+TEST(counters)
+{
+	static const char expected[] =
+		"{\"interface\":\"test0\",\"link\":true,\"mac\":\"02:00:00:00:00:01\","
+		"\"queue_pairs\":2,\"receive\":{\"packets\":1,\"bytes\":60,\"dropped\":"
+		"{\"too_large\":0,\"filtered\":0,\"malformed\":1,\"unreachable\":0,"
+		"\"refused\":0,\"stopped\":0}},\"transmit\":{\"packets\":1,\"bytes\":70,"
+		"\"dropped\":{\"too_large\":0,\"filtered\":0,\"malformed\":0,"
+		"\"unreachable\":0,\"refused\":1,\"stopped\":0}}}";
+	struct report *r = report_new(true, 4096);
+	char packed[1024] = "";
+	size_t len, n = 0;
+	const char *text;
+	u8 frame[100];
+
+	net_guest_start(&(struct net_guest_options){.pairs = 2});
+	host_send(0, NULL, 13);
+	net_buffer(RX(0), 200);
+	host_send(0, NULL, 60);
+	await_used(RX(0), 1);
+	CHECK(guest_send(0, &plain, 70));
+	CHECK_EQ(host_receive(0, &(struct virtio_net_hdr_v1){0}, frame, sizeof(frame)), 70);
+	CHECK(guest_send(1, &plain, 70));
+	pthread_mutex_lock(&ng.net->vdev.lock);
+	report_object_begin(r, NULL);
+	ng.net->vdev.ops->stat(&ng.net->vdev, r);
+	report_object_end(r);
+	pthread_mutex_unlock(&ng.net->vdev.lock);
+	text = report_text(r, &len);
+	for (size_t i = 0; CHECK(text) && i < len && n + 1 < sizeof(packed); i++) {
+		if (text[i] > ' ')
+			packed[n++] = text[i];
+	}
+	CHECK_STR_EQ(packed, expected);
+	report_free(r);
 	net_guest_end();
 }
 
