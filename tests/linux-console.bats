@@ -26,9 +26,23 @@ channels() # KERNEL OPTIONS
 	channels 6.12 ''
 }
 
-@test "linux-console: hvc0 on the terminal, with its size" {
-	run "$lab" run --guest 7 --guest 6.12 --env KERNELS='7 6.12' x86 "$BATS_TEST_DIRNAME/linux/console-tty.sh" \
-		"$tools/pty-run"
+terminal() # KERNEL OPTIONS
+{
+	run "$lab" run --guest "$1" --env KERNEL="$1" --env OPTIONS="$2" x86 \
+		"$BATS_TEST_DIRNAME/linux/console-tty.sh" "$tools/pty-run"
 	echo "$output"
 	[ "$status" = 0 ]
+	[ "$output" = 'console hvc0
+command line: console=hvc0
+first: 30 100
+now: 41 97
+read: typed' ]
+}
+
+@test "linux-console: hvc0 on the terminal, Debian 6.12, its size by the configuration" {
+	terminal 6.12 ''
+}
+
+@test "linux-console: hvc0 on the terminal, Debian 7.x behind the virtio-iommu, its size by RESIZE" {
+	terminal 7 '--iommu=virtio --console null'
 }
