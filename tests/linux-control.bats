@@ -14,9 +14,8 @@ setup_file()
 	[ "$status" = 0 ]
 	[ "$output" = "7: powered off
 6.12: powered off
-resumed
-counted
-mapped
+paused, counted
+mapped, resumed
 copied
 ended while it booted
 1" ]

@@ -33,24 +33,23 @@ truncate -s 64M disk
 lab-guest --elf --name load --iommu=virtio -m 512 -c 2 -d disk -- -c '
 	echo 1 >/proc/sys/kernel/watchdog_thresh
 	echo 3 >/sys/module/rcupdate/parameters/rcu_cpu_stall_timeout
-	mke2fs -q /dev/vda && mount -t ext2 /dev/vda /mnt
-	dd if=/dev/urandom of=/tmp/data bs=1M count=4 2>/dev/null
-	echo ready
-	while :; do
+	mke2fs /dev/vda >/dev/null && mount -t ext2 /dev/vda /mnt
+	dd if=/dev/urandom of=/tmp/data bs=1M count=2 2>/dev/null
+	n=0
+	while [ $n -lt 12 ]; do
 		cp /tmp/data /mnt/copy && sync && cmp /tmp/data /mnt/copy || echo different
 		n=$((n + 1))
-		[ $n -lt 3 ] || read -r up rest </proc/uptime
-		[ $n -lt 3 ] || [ "${up%.*}" -lt "$((${first:=${up%.*}} + 9))" ] || break
+		echo "copy $n"
 	done
 	dmesg | grep -i -e "soft lockup" -e stall -e "hung task" -e "I/O error"
 	echo copied' >out 2>err &
 pid=$!
-wait_for ready out
-sleep 1
-lkvm pause load && lkvm list | grep -q paused && sleep 6 && lkvm resume load && echo resumed
-lkvm stat load --json | grep -q '"type": "virtio-blk"' && echo counted
-lkvm iommu load --mappings | grep -q 'gpa: 0x' && echo mapped
-wait $pid && grep -v ready out
+wait_for 'copy 2' out
+lkvm pause load && lkvm list | grep -q paused && cp out before
+sleep 6
+cmp out before && lkvm stat load --json | grep -q '"type": "virtio-blk"' && echo "paused, counted"
+lkvm iommu load --mappings | grep -q 'gpa: 0x' && lkvm resume load && echo "mapped, resumed"
+wait $pid && grep -v '^copy' out
 cat err
 
 lab-guest --elf --name boot --iommu=virtio -m 512 -- -c : >out 2>err &
