@@ -50,32 +50,10 @@ boot() # KERNEL GROUPS TYPE OPTIONS APPEND [READ WRITE OFF]
 }
 
 # The devices on MMIO are LNRO0005:00 and so on, in the order of their places.
-mmio='LNRO0005:01 LNRO0005:02'
 both='0000:00:02.0 LNRO0005:00'
-
-@test "Debian 7.x without an IOMMU, on MMIO" {
-	boot 7 '' '' '--virtio-transport mmio' ''
-}
-
-@test "Debian 7.x, all on MMIO, the virtio-iommu too" {
-	boot 7 "$mmio" DMA '--iommu=virtio --virtio-transport mmio' iommu.strict=1
-}
 
 @test "Debian 7.x, the virtio-iommu on PCI, disks on PCI and MMIO" {
 	boot 7 "$both" DMA --iommu=virtio iommu.strict=1 '' ,transport=mmio ,transport=mmio
-}
-
-@test "Debian 7.x, the virtio-iommu on MMIO, disks on PCI and MMIO" {
-	boot 7 '0000:00:01.0 LNRO0005:01' DMA --iommu=virtio,transport=mmio iommu.strict=1 \
-		'' ,transport=mmio
-}
-
-@test "Debian 6.12, all on MMIO, the virtio-iommu too" {
-	boot 6.12 "$mmio" DMA '--iommu=virtio --virtio-transport mmio' iommu.strict=1
-}
-
-@test "Debian 6.12, the virtio-iommu on PCI, disks on PCI and MMIO" {
-	boot 6.12 "$both" DMA --iommu=virtio iommu.strict=1 '' ,transport=mmio ,transport=mmio
 }
 
 @test "Debian 6.12, the virtio-iommu on MMIO, disks on PCI and MMIO" {
@@ -89,14 +67,6 @@ both='0000:00:02.0 LNRO0005:00'
 
 @test "Debian 6.1, which has no driver, with bypass=on" {
 	boot 6.1 '' '' --iommu=virtio,bypass=on ''
-}
-
-@test "Debian 7.x with packed virtqueues, strict" {
-	boot 7 "$behind" DMA '--iommu=virtio --virtio-ring=packed' iommu.strict=1
-}
-
-@test "Debian 6.12 with packed virtqueues, lazy" {
-	boot 6.12 "$behind" DMA-FQ '--iommu=virtio --virtio-ring=packed' iommu.strict=0
 }
 
 @test "Debian 7.x with INTx instead of MSI-X" {

@@ -30,7 +30,7 @@ while read -r kernel transport ring iommu; do
 		nc -l -p 5002 <&9 >received
 	) &
 	server=$!
-	lab-guest --elf --kernel $kernel --append iommu.strict=1 -q -m 512 -c 2 $options \
+	lab-guest --elf --kernel $kernel --append iommu.strict=1 -q -m 512 $options \
 		--virtio-transport $transport --virtio-ring $ring -d read.img,serial=read \
 		-d write.img,serial=write,queues=2 --net new,host-ip=10.0.1.1/24 \
 		--console file=hvc0.log --console file=port.log,port=log --rng \
