@@ -79,7 +79,8 @@ int blk_parse(const char *arg, struct blk_config *out)
 		return -EINVAL;
 	}
 	if (len >= sizeof(out->disk.path)) {
-		pr_err("--disk: the file name is longer than %zu bytes", sizeof(out->disk.path) - 1);
+		pr_err("--disk: the file name is longer than %zu bytes",
+		       sizeof(out->disk.path) - 1);
 		return -ENAMETOOLONG;
 	}
 	memcpy(out->disk.path, arg, len);
@@ -92,9 +93,10 @@ int blk_parse(const char *arg, struct blk_config *out)
 	return parse_subopts(out->options.what, arg + len + 1, blk_subopts, out);
 }
 
-const char blk_usage[] = "disk: a raw file, a block device, or ram:SIZE;\n"
-			 "may be repeated; suboptions:\n"
-			 "  ro               the guest cannot write\n"
-			 "  direct           without the host's page cache\n"
-			 "  queues=N         1 to 16, each with a thread (1)\n"
-			 "  serial=TEXT      what the guest sees, up to 20 bytes\n" VIRTIO_SUBOPTS_USAGE;
+const char blk_usage[] =
+	"disk: a raw file, a block device, or ram:SIZE;\n"
+	"may be repeated; suboptions:\n"
+	"  ro               the guest cannot write\n"
+	"  direct           without the host's page cache\n"
+	"  queues=N         1 to 16, each with a thread (1)\n"
+	"  serial=TEXT      what the guest sees, up to 20 bytes\n" VIRTIO_SUBOPTS_USAGE;

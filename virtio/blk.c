@@ -188,7 +188,7 @@ static int do_ranges(struct blk_queue *q, bool discard)
 		ret = check_range(q->blk->disk, &ranges[i], discard);
 	for (unsigned int i = 0; i < nr && !ret; i++)
 		ret = atomic_load(&q->worker.stop) ? -ECANCELED
-					    : do_range(q->blk->disk, &ranges[i], discard);
+						   : do_range(q->blk->disk, &ranges[i], discard);
 	if (!ret && !discard)
 		ret = write_done(q->blk);
 	return ret;

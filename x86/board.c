@@ -376,6 +376,7 @@ static int write_tables(struct machine *m, u64 *rsdp, size_t *used)
  */
 static int write_reset_vector(struct machine *m)
 {
+	/* clang-format off */
 	static const u8 code[] = {
 		0xba, ACPI_RESET_PORT & 0xff, ACPI_RESET_PORT >> 8, /* mov $port, %dx */
 		0xb0, ACPI_RESET_VALUE,				    /* mov $value, %al */
@@ -383,6 +384,7 @@ static int write_reset_vector(struct machine *m)
 		0xf4,						    /* hlt */
 		0xeb, 0xfd,					    /* jmp to the hlt */
 	};
+	/* clang-format on */
 
 	return guest_mem_write(&m->vm.mem, X86_RESET_VECTOR, code, sizeof(code));
 }

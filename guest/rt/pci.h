@@ -7,7 +7,7 @@
 
 #define PCI_BDF(bus, dev, fn) ((u16)((bus) << 8 | (dev) << 3 | (fn)))
 #define PCI_FMT		      "%02x:%02x.%x"
-#define PCI_ARGS(bdf)	      (bdf) >> 8, (bdf) >> 3 & 31, (bdf)&7
+#define PCI_ARGS(bdf)	      (bdf) >> 8, (bdf) >> 3 & 31, (bdf) % 8
 
 #define PCI_VENDOR	   0x00
 #define PCI_DEVICE	   0x02

@@ -18,7 +18,11 @@ typedef int64_t s64;
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
-#define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
+#define container_of(ptr, type, member)                     \
+	({                                                  \
+		char *member_ = (char *)(ptr);              \
+		(type *)(member_ - offsetof(type, member)); \
+	})
 
 #define BIT(n)	   (1U << (n))
 #define BIT_ULL(n) (1ULL << (n))
@@ -69,7 +73,6 @@ static inline bool is_power_of_two(u64 x)
 
 #define __printf(fmt, args) __attribute__((format(printf, fmt, args)))
 #define __noreturn	    __attribute__((noreturn))
-#define __noreturn __attribute__((noreturn))
 #define __packed	    __attribute__((packed))
 #define __must_check	    __attribute__((warn_unused_result))
 

@@ -12,8 +12,9 @@
  *   hangup        close the terminal's other end
  *
  * Then reads on until the command ends. Everything read goes to stdout. The exit status is
- * the command's; 128 + N if signal N killed it, and then stderr says so; and 255 if a step fails, if the modes of the terminal are not as they
- * were before, if a process of the command is left, or if nothing happens for a minute.
+ * the command's; 128 + N if signal N killed it, and then stderr says so; and 255 if a step fails,
+ * if the modes of the terminal are not as they were before, if a process of the command is left, or
+ * if nothing happens for a minute.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -24,7 +24,7 @@
 /* The IDs of the endpoints are FIRST_EP, FIRST_EP + EP_STEP, ... */
 #define FIRST_EP   8
 #define EP_STEP	   8
-#define ep_id(n)   (FIRST_EP + (n)*EP_STEP)
+#define ep_id(n)   (EP_STEP * (n) + FIRST_EP)
 #define UNKNOWN_EP 9
 
 #define GRANULE 4096

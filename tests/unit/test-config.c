@@ -154,7 +154,8 @@ TEST(as_many_regions_as_fit)
 {
 	if (accepted(with_regions(IOMMU_MAX_RESV - ARRAY_SIZE(machine_resv))))
 		CHECK_EQ(config.nr_resv, IOMMU_MAX_RESV);
-	check_refused(with_regions(IOMMU_MAX_RESV), "one region too many, 16 with the machine's own are possible");
+	check_refused(with_regions(IOMMU_MAX_RESV),
+		      "one region too many, 16 with the machine's own are possible");
 }
 
 TEST(wrong_values)

@@ -11,7 +11,7 @@
 #include "unit.h"
 
 #define EVENT_SIZE sizeof(struct viommu_fault)
-#define BUFFER(n)  (EVENT_BASE + (n)*64ULL)
+#define BUFFER(n)  (64ULL * (n) + EVENT_BASE)
 
 static const u64 event_idx = BIT_ULL(VIRTIO_RING_F_EVENT_IDX);
 
