@@ -205,8 +205,10 @@ int dma_map(struct dma_chan *chan, u32 pasid, u64 iova, u64 len, u32 dir, struct
 
 	if (!len || iova + (len - 1) < iova)
 		return -EINVAL;
-	if (!chan->ep)
+	if (!chan->ep) {
+		*handle = 0;
 		return map_direct(chan, iova, len, iov, max);
+	}
 
 	ret = slot_open(chan, pasid, iova, iova + (len - 1), handle);
 	if (ret)

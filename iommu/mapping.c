@@ -188,6 +188,8 @@ static void *alloc_node(struct mapping_store *store)
 		store->free_nodes = store->free_nodes->next;
 		return node;
 	}
+	/* What is free and in no list lies behind what is used of the slabs. */
+	assert(store->cur_slab);
 	if (store->cur_used + NODE_SIZE > store->cur_slab->size) {
 		store->cur_slab = store->cur_slab->next;
 		store->cur_used = sizeof(struct slab);

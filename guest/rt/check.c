@@ -28,7 +28,7 @@ void note(const char *fmt, ...)
 	va_end(ap);
 }
 
-bool check(bool ok, const char *fmt, ...)
+void check_line(bool ok, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -39,7 +39,6 @@ bool check(bool ok, const char *fmt, ...)
 	va_start(ap, fmt);
 	line(ok ? "  ok    " : "  FAIL  ", fmt, ap);
 	va_end(ap);
-	return ok;
 }
 
 int check_report(const char *name)

@@ -58,8 +58,14 @@ bool irq_wait_line(unsigned int line, u32 count);
 void section(const char *fmt, ...) __printf(1, 2);
 void note(const char *fmt, ...) __printf(1, 2);
 
-/* Counts and prints; returns @ok. */
-bool check(bool ok, const char *fmt, ...) __printf(2, 3);
+/* Counts and prints; its value is @cond, in sight of static analysis. */
+#define check(cond, ...)                            \
+	({                                          \
+		bool check_ok_ = (cond);            \
+		check_line(check_ok_, __VA_ARGS__); \
+		check_ok_;                          \
+	})
+void check_line(bool ok, const char *fmt, ...) __printf(2, 3);
 
 /* Prints "NAME: N checks passed, M failed"; 0 if none failed and any was made, or 1. */
 int check_report(const char *name);

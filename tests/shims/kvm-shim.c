@@ -61,7 +61,7 @@ int ioctl(int fd, unsigned long request, ...)
 	const char *no_cap = getenv("KVM_SHIM_NO_CAP");
 	const char *bits = getenv("KVM_SHIM_ADDRESS_BITS");
 	const char *fail = getenv("KVM_SHIM_FAIL");
-	unsigned int nr;
+	int nr;
 	va_list args;
 	long arg;
 	int err, ret;
@@ -75,7 +75,7 @@ int ioctl(int fd, unsigned long request, ...)
 			return atoi(api);
 		if (no_cap && request == KVM_CHECK_EXTENSION && arg == atol(no_cap))
 			return 0;
-		if (fail && sscanf(fail, "%i:%d", &nr, &err) == 2 && _IOC_NR(request) == nr) {
+		if (fail && sscanf(fail, "%i:%d", &nr, &err) == 2 && (int)_IOC_NR(request) == nr) {
 			errno = err;
 			return -1;
 		}

@@ -224,7 +224,7 @@ void blk_guest_start(const struct blk_guest_options *opts)
 {
 	struct blk_config config = {
 		.disk.path = "test",
-		.queues = max(opts->queues, 1U),
+		.queues = opts->queues ? opts->queues : 1,
 		.serial = "SERIAL-0123456789-AB",
 		.index = 7,
 	};

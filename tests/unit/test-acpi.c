@@ -673,11 +673,8 @@ static int try_build(const struct acpi_config *cfg, u64 gpa)
 		CHECK_EQ(try_build(&cfg_, ACPI_TABLES_GPA), -EINVAL); \
 	} while (0)
 
-#define MMIO(...) (&(const struct acpi_virtio_mmio){.base = 0xd0000000, __VA_ARGS__})
-#define RANGE(base, size)  \
-	{                  \
-		base, size \
-	}
+#define MMIO(...)	  (&(const struct acpi_virtio_mmio){.base = 0xd0000000, __VA_ARGS__})
+#define RANGE(base, size) {base, size}
 
 TEST(invalid)
 {
@@ -737,18 +734,15 @@ TEST(aml_pkg_length)
 		{1048572, 3, {0x8f, 0xff, 0xff}}, /* 1048575 */
 		{1048573, 4, {0xc1, 0, 0, 1}}, /* 1048577 */
 	};
-	const size_t size = 2 * MiB;
-	u8 *buf = malloc(size);
+	static u8 buf[2 * MiB];
 	unsigned int i;
 
-	if (!CHECK(buf))
-		return;
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct aml a;
 		aml_mark mark;
 		size_t n;
 
-		aml_init(&a, buf, size);
+		aml_init(&a, buf, sizeof(buf));
 		mark = aml_else(&a);
 		for (n = 0; n < cases[i].len; n++)
 			aml_op(&a, AML_LOCAL0);
@@ -760,7 +754,6 @@ TEST(aml_pkg_length)
 		CHECK_EQ(buf[1 + cases[i].nr], AML_LOCAL0);
 		CHECK_EQ(buf[a.len - 1], AML_LOCAL0);
 	}
-	free(buf);
 }
 
 TEST(aml_terms)

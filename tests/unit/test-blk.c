@@ -406,7 +406,7 @@ TEST(discard_and_zeroes)
 		{DISK_SECTORS, 1, 0}, {DISK_SECTORS - 1, 2, 0}, {~0ULL, 1, 0},
 		{~0ULL, 0, 0},	      {1ULL << 63, 8, 0},	{0, 0xffffffff, 0},
 	};
-	u8 *copy;
+	static u8 copy[DISK_SIZE];
 
 	blk_guest_start(&one_queue);
 	CHECK_EQ(send_ranges(true, good, 3), VIRTIO_BLK_S_OK);
@@ -432,7 +432,6 @@ TEST(discard_and_zeroes)
 	CHECK_EQ(send_ranges(true, many, 32), VIRTIO_BLK_S_OK);
 	CHECK_EQ(tdisk.discards, 34);
 
-	copy = malloc(DISK_SIZE);
 	memcpy(copy, tdisk.data, DISK_SIZE);
 	CHECK_EQ(send_ranges(true, many, 33), VIRTIO_BLK_S_IOERR);
 	CHECK_EQ(send_ranges(false, many, 33), VIRTIO_BLK_S_IOERR);
@@ -457,7 +456,6 @@ TEST(discard_and_zeroes)
 	CHECK_EQ(memcmp(copy, tdisk.data, DISK_SIZE), 0);
 	CHECK_EQ(tdisk.discards, 34);
 	CHECK_EQ(tdisk.zeroes, 4);
-	free(copy);
 
 	/* A host that cannot after all; and one that fails. */
 	tdisk.fail = -EOPNOTSUPP;

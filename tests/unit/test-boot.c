@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The x86 kernel loader: what is loaded where, and what is refused in which words. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -142,8 +141,8 @@ static void check_bzimage(u64 size)
 		if (!CHECK(translate(&sregs, addr, &gpa)) || !CHECK_EQ(gpa, addr))
 			break;
 	}
-	CHECK(translate(&sregs, 4 * GiB - 1, &gpa));
-	CHECK_EQ(gpa, 4 * GiB - 1);
+	if (CHECK(translate(&sregs, 4 * GiB - 1, &gpa)))
+		CHECK_EQ(gpa, 4 * GiB - 1);
 	CHECK(!translate(&sregs, 4 * GiB, &gpa));
 }
 
@@ -969,7 +968,7 @@ TEST(initrd_files)
 TEST(command_line)
 {
 	struct boot_config cfg;
-	char *line = malloc(BOOT_CMDLINE_MAX + 2);
+	static char line[BOOT_CMDLINE_MAX + 2];
 	char *end;
 
 	memset(line, 'a', BOOT_CMDLINE_MAX + 1);
@@ -1010,7 +1009,6 @@ TEST(command_line)
 	cfg.cmdline = NULL;
 	CHECK_EQ(load_config(&cfg), 0);
 	CHECK_EQ(guest_u32(BOOT_CMDLINE), 0);
-	free(line);
 }
 
 TEST(hardly_any_memory)
@@ -1018,17 +1016,6 @@ TEST(hardly_any_memory)
 	make_bzimage();
 	refused(MiB, -ENOMEM, "-m 64");
 	refused(PAGE, -ENOMEM, "-m 64");
-}
-
-static unsigned int open_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned int nr = 0;
-
-	while (readdir(dir))
-		nr++;
-	closedir(dir);
-	return nr;
 }
 
 TEST(files_are_closed)
@@ -1042,17 +1029,17 @@ TEST(files_are_closed)
 	make_memory(64 * MiB);
 	cfg.kernel = make_file(kernel, image, image_size, image_size, &kernel_fd);
 	cfg.initrd = make_file(initrd, "initrd", 6, 6, &initrd_fd);
-	fds = open_fds();
+	fds = unit_open_fds();
 	CHECK_EQ(load_config(&cfg), 0);
-	CHECK_EQ(open_fds(), fds);
+	CHECK_EQ(unit_open_fds(), fds);
 
 	CHECK_EQ(ftruncate(initrd_fd, 1 * GiB), 0);
 	CHECK_EQ(load_config(&cfg), -ENOMEM);
-	CHECK_EQ(open_fds(), fds);
+	CHECK_EQ(unit_open_fds(), fds);
 
 	CHECK_EQ(ftruncate(kernel_fd, 1000), 0);
 	CHECK_EQ(load_config(&cfg), -ERANGE);
-	CHECK_EQ(open_fds(), fds);
+	CHECK_EQ(unit_open_fds(), fds);
 	close(kernel_fd);
 	close(initrd_fd);
 }

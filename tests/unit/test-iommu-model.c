@@ -371,8 +371,8 @@ static void access_memory(unsigned int n, bool write)
 		ret = dma_read(&g.chans[n], iova, buf, len);
 		CHECK_EQ(ret, done == len ? 0 : -EFAULT);
 		for (u64 i = 0; i < len && !ret; i++) {
-			model_translate(n, iova + i, DMA_READ, &gpa);
-			if (!CHECK_EQ(buf[i], m.ram[gpa - DATA_BASE]))
+			if (!CHECK(model_translate(n, iova + i, DMA_READ, &gpa)) ||
+			    !CHECK_EQ(buf[i], m.ram[gpa - DATA_BASE]))
 				return;
 		}
 		return;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -22,6 +22,8 @@ static int add(struct guest_mem *mem, u64 gpa, u64 size)
 	int saved = dup(STDERR_FILENO), tmp = memfd_create("stderr", MFD_CLOEXEC), ret;
 	ssize_t len;
 
+	if (saved < 0 || tmp < 0)
+		abort();
 	dup2(tmp, STDERR_FILENO);
 	ret = guest_mem_add_bank(mem, gpa, size);
 	dup2(saved, STDERR_FILENO);
@@ -37,17 +39,6 @@ static bool one_line(void)
 	char *end = strchr(message, '\n');
 
 	return end && end > message && !end[1];
-}
-
-static unsigned int open_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned int nr = 0;
-
-	while (readdir(dir))
-		nr++;
-	closedir(dir);
-	return nr;
 }
 
 TEST(banks_are_sorted_and_zero)
@@ -121,7 +112,7 @@ TEST(more_than_the_host_has)
 {
 	struct guest_mem mem = {0};
 	u64 page = sysconf(_SC_PAGESIZE);
-	unsigned int fds = open_fds();
+	unsigned int fds = unit_open_fds();
 
 	CHECK_EQ(add(&mem, 0, 1ULL << 50), -ENOMEM);
 	CHECK(one_line());
@@ -134,7 +125,7 @@ TEST(more_than_the_host_has)
 	CHECK(one_line());
 	CHECK_EQ(mem.nr_banks, 1);
 	guest_mem_destroy(&mem);
-	CHECK_EQ(open_fds(), fds);
+	CHECK_EQ(unit_open_fds(), fds);
 }
 
 /* Either half would do, both together would not. */
@@ -171,14 +162,19 @@ TEST(file_size_limit)
 TEST(address_space_limit)
 {
 	struct guest_mem mem = {0};
-	unsigned int fds = open_fds();
+	unsigned int fds = unit_open_fds();
 	struct rlimit old, small;
 	unsigned long pages;
 	FILE *statm = fopen("/proc/self/statm", "r");
 
 	/* Room for what a sanitizer needs meanwhile, but not for the bank. */
-	CHECK_EQ(fscanf(statm, "%lu", &pages), 1);
+	if (!statm)
+		abort();
+	if (fscanf(statm, "%lu", &pages) != 1)
+		pages = 0;
 	fclose(statm);
+	if (!CHECK(pages))
+		return;
 	getrlimit(RLIMIT_AS, &old);
 	small = old;
 	small.rlim_cur = pages * sysconf(_SC_PAGESIZE) + 16 * MiB;
@@ -187,7 +183,7 @@ TEST(address_space_limit)
 	setrlimit(RLIMIT_AS, &old);
 	CHECK(one_line());
 	CHECK_EQ(mem.nr_banks, 0);
-	CHECK_EQ(open_fds(), fds);
+	CHECK_EQ(unit_open_fds(), fds);
 }
 
 TEST(lookups)
@@ -273,7 +269,7 @@ TEST(banks_are_shared_files)
 {
 	struct guest_mem mem = {0};
 	u64 page = sysconf(_SC_PAGESIZE);
-	unsigned int fds = open_fds();
+	unsigned int fds = unit_open_fds();
 	struct stat st;
 	u8 *other;
 
@@ -300,7 +296,7 @@ TEST(banks_are_shared_files)
 
 	other = mem.banks[0].hva;
 	guest_mem_destroy(&mem);
-	CHECK_EQ(open_fds(), fds);
+	CHECK_EQ(unit_open_fds(), fds);
 	CHECK(msync(other, page, MS_ASYNC) < 0 && errno == ENOMEM);
 }
 

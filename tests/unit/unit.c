@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -22,13 +23,10 @@ void unit_register(struct unit_test *test)
 	tests_end = &test->next;
 }
 
-bool unit_check(const char *file, int line, const char *what, bool ok)
+void unit_failed(const char *file, int line, const char *what)
 {
-	if (!ok) {
-		printf("# %s:%d: not true: %s\n", file, line, what);
-		__atomic_store_n(&failed, true, __ATOMIC_RELAXED);
-	}
-	return ok;
+	printf("# %s:%d: not true: %s\n", file, line, what);
+	__atomic_store_n(&failed, true, __ATOMIC_RELAXED);
 }
 
 static void format_int(char buf[64], __int128 val)
@@ -39,24 +37,21 @@ static void format_int(char buf[64], __int128 val)
 		snprintf(buf, 64, "%" PRIu64 " (0x%" PRIx64 ")", (u64)val, (u64)val);
 }
 
-bool unit_check_eq(const char *file, int line, const char *what, __int128 a, __int128 b)
+void unit_failed_eq(const char *file, int line, const char *what, __int128 a, __int128 b)
 {
 	char abuf[64], bbuf[64];
 
-	if (a == b)
-		return true;
 	format_int(abuf, a);
 	format_int(bbuf, b);
-	unit_check(file, line, what, false);
+	unit_failed(file, line, what);
 	printf("#     left  %s\n#     right %s\n", abuf, bbuf);
-	return false;
 }
 
 bool unit_check_str_eq(const char *file, int line, const char *what, const char *a, const char *b)
 {
 	if (a == b || (a && b && !strcmp(a, b)))
 		return true;
-	unit_check(file, line, what, false);
+	unit_failed(file, line, what);
 	printf("#     left  %s\n#     right %s\n", a ? a : "(null)", b ? b : "(null)");
 	return false;
 }
@@ -94,6 +89,21 @@ u64 unit_rand(void)
 	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
 	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
 	return z ^ (z >> 31);
+}
+
+unsigned int unit_open_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	unsigned int nr = 0;
+
+	if (!dir) {
+		perror("/proc/self/fd");
+		exit(2);
+	}
+	while (readdir(dir))
+		nr++;
+	closedir(dir);
+	return nr;
 }
 
 __attribute__((weak)) int unit_main_hook(int argc, char **argv)

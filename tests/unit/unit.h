@@ -40,8 +40,24 @@ void unit_register(struct unit_test *test);
 /* Either may be NULL. */
 #define CHECK_STR_EQ(a, b) unit_check_str_eq(__FILE__, __LINE__, #a " == " #b, (a), (b))
 
-bool unit_check(const char *file, int line, const char *what, bool ok);
-bool unit_check_eq(const char *file, int line, const char *what, __int128 a, __int128 b);
+void unit_failed(const char *file, int line, const char *what);
+void unit_failed_eq(const char *file, int line, const char *what, __int128 a, __int128 b);
+/* Here in the header, so that static analysis sees what holds behind a check. */
+static inline bool unit_check(const char *file, int line, const char *what, bool ok)
+{
+	if (!ok)
+		unit_failed(file, line, what);
+	return ok;
+}
+
+static inline bool unit_check_eq(const char *file, int line, const char *what, __int128 a,
+				 __int128 b)
+{
+	if (a != b)
+		unit_failed_eq(file, line, what, a, b);
+	return a == b;
+}
+
 bool unit_check_str_eq(const char *file, int line, const char *what, const char *a, const char *b);
 
 /*
@@ -55,6 +71,9 @@ unsigned long long unit_seed(void);
  * tests ran before. One thread only.
  */
 u64 unit_rand(void);
+
+/* How many file descriptors are open; the same number means that none was left. */
+unsigned int unit_open_fds(void);
 
 /*
  * A test program may define it to add modes of its own: main() calls it when it does
