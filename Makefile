@@ -3,6 +3,7 @@
 #   make run        install what the build needs, build, run the built-in guest
 #   make run-linux  the same with a stock Debian guest, to its shell
 #   make check      all tests
+#   make lint       formatting, static analysis, scripts and man page
 #   make            only build
 #
 # CC, CFLAGS, LDFLAGS and CROSS_COMPILE are the user's; V=1 shows the commands.
@@ -123,6 +124,8 @@ run-linux: deps-build
 check: deps-check
 	$(Q)$(MAKE) WERROR=1 lkvm guests unit-tests test-shims
 	$(Q)tests/check
+
+include tests/lint.mk
 
 bench: deps-build
 	$(Q)$(MAKE) $(BENCHES:%=$(BUILD)/tests/%)

@@ -221,6 +221,7 @@ runs_on() # REDIRECTION
 	local writer state tries=0
 
 	mkfifo ended
+	# shellcheck disable=SC2094 # to open a fifo for both first is how not to wait
 	exec {writer}<>ended {lkvm_stdin}<ended
 	exec {writer}>&-
 	start_lkvm -k "$guests/exit.elf" -p sleep
@@ -238,6 +239,7 @@ runs_on() # REDIRECTION
 	local reader writer
 
 	mkfifo left
+	# shellcheck disable=SC2094 # the same
 	exec {reader}<>left {writer}>left
 	exec {reader}>&-
 	run --separate-stderr timeout -k 5 "$last_resort" bash -c \

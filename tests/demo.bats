@@ -235,7 +235,7 @@ with_memory() # MIB
 
 @test "demo: 64 MiB of memory" {
 	with_memory 64
-	[[ $output == *', '6[23]' MiB of memory'* ]]
+	[[ $output == *", "6[23]" MiB of memory"* ]]
 }
 
 @test "demo: 3 GiB of memory, up to the hole" {

@@ -171,6 +171,7 @@ ended_by() # SIGNAL HOW OPTION...
 	mkfifo kernel
 	start_lkvm -k kernel
 	# This waits until lkvm has opened it, and then says nothing.
+	# shellcheck disable=SC2034 # it only has to be open
 	exec {writer}>kernel
 	end_lkvm TERM
 	[ "$status" -eq 143 ]
@@ -180,6 +181,7 @@ ended_by() # SIGNAL HOW OPTION...
 	local full
 
 	mkfifo full
+	# shellcheck disable=SC2034 # it only has to be open
 	exec {full}<>full
 	run dd if=/dev/zero of=full bs=4096 oflag=nonblock
 	[[ $output == *'Resource temporarily unavailable'* ]]

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# shellcheck disable=SC2016 # scripts for the lab expand there
 # Stock Debian kernels in the lab. Each test boots a KVM host in QEMU and in it a guest
 # with one vCPU and one with two, which check from the inside what they got.
 

@@ -100,6 +100,7 @@ make_l1_initrd() # LKVM SCRIPT [FILE...]: as $tmp/initrd
 		set_env kvm_module "$kvm_module"
 		set_env tty_size "$tty_size"
 	} >"$stage/lab/settings"
+	# shellcheck disable=SC2015 # whichever fails
 	{
 		cat "$cache/$kernel/initrd" "$cache/$kernel/l1-initrd" && make_cpio "$stage" -L
 	} >"$tmp/initrd" && cp "$image" "$tmp/vmlinuz" ||
@@ -184,6 +185,7 @@ run_on_host() # SCRIPT [FILE...]
 	write_env "$cache" "$lab_dir/guest-init" "$cache/busybox" >"$tmp/env"
 	exec 9<&-
 	(
+		# shellcheck source=/dev/null
 		cd "$tmp/work" && . "$tmp/env" && PATH=$tmp/bin:$PATH
 		if [ "$tty_size" ]; then
 			exec "$cache/busybox" sh "$1"

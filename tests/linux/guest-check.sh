@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=dash disable=SC2128
+# (GROUPS is an array only in bash.)
 # Runs in a stock guest. Says what is wrong, one line each, and ends with status 1 then.
 #
 #   GROUPS   the devices that are in an IOMMU group, each in one of its own
@@ -31,11 +33,13 @@ wrong()
 groups=
 for group in /sys/kernel/iommu_groups/*; do
 	[ -e "$group" ] || continue
+	# shellcheck disable=SC2012 # the names are those of PCI functions
 	members=$(ls "$group/devices" | tr '\n' ' ')
 	groups="$groups$members"
 	[ "$(cat "$group/type")" = "$TYPE" ] || wrong "${group##*/} is of type $(cat "$group/type")"
-	[ "$(echo $members | wc -w)" = 1 ] || wrong "${group##*/} has members $members"
+	[ "$(echo "$members" | wc -w)" = 1 ] || wrong "${group##*/} has members $members"
 done
+# shellcheck disable=SC2086 # without the space at the end
 [ "$(echo $groups | tr ' ' '\n' | sort | tr '\n' ' ')" = "${GROUPS:+$GROUPS }" ] ||
 	[ -z "$groups$GROUPS" ] || wrong "groups hold '$groups', not '$GROUPS'"
 
