@@ -103,6 +103,10 @@ int main(int argc, char **argv)
 	b = find(verb);
 	if (!b)
 		return 1;
+	if (argc > 2 && (!strcmp(argv[2], "--help") || !strcmp(argv[2], "-h"))) {
+		b->usage();
+		return check_stdout();
+	}
 	status = argc > 1 ? b->run(argc - 1, argv + 1) : (b->run(1, argv), 1);
 	return check_stdout() ? 1 : status;
 }

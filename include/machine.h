@@ -184,6 +184,10 @@ unsigned int arch_mem_holes(struct mem_hole *holes, unsigned int max);
 /* The guest is asked to power off, once it runs. Whether it does is its own matter. */
 void arch_power_button(struct machine *m);
 
+/* What --kernel and --test-exit mean here, for the usage text. */
+extern const char arch_kernel_usage[];
+extern const char arch_test_exit_usage[];
+
 /* IOVAs that an IOMMU of this architecture never translates; returns how many. */
 unsigned int arch_iommu_resv(struct iommu_resv *resv, unsigned int max);
 

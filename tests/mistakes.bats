@@ -914,6 +914,13 @@ in_network() # COMMANDS
 	expect_error '--iommu is given twice'
 }
 
+@test "mistakes: no trace area" {
+	run_lkvm --trace ''
+	expect_error "--trace: there is no area ''" 'known: iommu, virtio'
+	run_lkvm --trace iommu,
+	expect_error "--trace: there is no area ''"
+}
+
 @test "mistakes: a trace area that is misspelt" {
 	run_lkvm --trace=iomu
 	expect_error "there is no area 'iomu'" "did you mean 'iommu'?"

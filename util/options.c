@@ -158,7 +158,8 @@ void print_options(const struct option_def *defs)
 		while (*help) {
 			int len = strcspn(help, "\n");
 
-			if (n >= HELP_COLUMN) {
+			/* Two spaces at least: one is before the name of a value. */
+			if (n > HELP_COLUMN - 2) {
 				putchar('\n');
 				n = 0;
 			}

@@ -19,6 +19,11 @@ int virtio_parse_iommu(void *opaque, const char *value)
 	return 0;
 }
 
+const char virtio_ring_usage[] = "layout of virtqueues that devices offer: split, or\n"
+				 "packed as well (split)";
+
+const char virtio_transport_usage[] = "how the guest gets to devices that do not say it (pci)";
+
 int virtio_ring_by_name(const char *name, enum virtio_ring *ring)
 {
 	if (!strcmp(name, "split"))

@@ -16,6 +16,9 @@ enum trace_area {
 
 extern bool trace_enabled[TRACE_NR_AREAS];
 
+/* What --trace takes, for the usage text. */
+extern const char trace_usage[];
+
 /* Turns on the areas in a comma-separated list. Prints the reason; -EINVAL. */
 int trace_parse(const char *list);
 

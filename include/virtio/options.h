@@ -40,7 +40,13 @@ int virtio_parse_iommu(void *opaque, const char *value);
 int virtio_parse_ring(void *opaque, const char *value);
 int virtio_parse_transport(void *opaque, const char *value);
 
-/* "split" or "packed"; "pci" or "mmio". Print nothing; -EINVAL. */
+/* What --virtio-ring and --virtio-transport take, for the usage text. */
+#define VIRTIO_RINGS	  "split|packed"
+#define VIRTIO_TRANSPORTS "pci|mmio"
+extern const char virtio_ring_usage[];
+extern const char virtio_transport_usage[];
+
+/* One of these names. Print nothing; -EINVAL. */
 int virtio_ring_by_name(const char *name, enum virtio_ring *ring);
 int virtio_transport_by_name(const char *name, enum virtio_transport *transport);
 
@@ -55,9 +61,10 @@ int virtio_transport_by_name(const char *name, enum virtio_transport *transport)
 #define VIRTIO_SUBOPTS {"iommu", virtio_parse_iommu, false}, VIRTIO_IOMMU_SUBOPTS
 
 /* The same for the usage texts. */
-#define VIRTIO_IOMMU_SUBOPTS_USAGE                                            \
-	"  ring=LAYOUT      of virtqueues: split or packed (--virtio-ring)\n" \
-	"  transport=pci|mmio\n"                                              \
+#define VIRTIO_IOMMU_SUBOPTS_USAGE                                  \
+	"  ring=" VIRTIO_RINGS "\n"                                 \
+	"                   layout of virtqueues (--virtio-ring)\n" \
+	"  transport=" VIRTIO_TRANSPORTS "\n"                       \
 	"                   how the guest gets to it (--virtio-transport)"
 #define VIRTIO_SUBOPTS_USAGE                                          \
 	"  iommu=on|off     behind the virtio-iommu (on if there is " \

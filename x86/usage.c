@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The options that mean another thing on each architecture. */
+#include "machine.h"
+
+const char arch_kernel_usage[] = "bzImage or ELF vmlinux; without it a built-in guest\n"
+				 "runs that shows the machine at work";
+
+const char arch_test_exit_usage[] = "let the guest end lkvm with the status that it writes\n"
+				    "to port 0xf4";
