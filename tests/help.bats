@@ -1,0 +1,184 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only
+# That every option that lkvm knows is in what people read: the man page, README.md and the
+# completion of the shell. What lkvm knows is what "lkvm help" prints.
+
+load helpers
+
+setup()
+{
+	need "$LKVM"
+	man_page=$tree/docs/lkvm.1
+	readme=$tree/README.md
+}
+
+verbs()
+{
+	"$LKVM" help | sed -nE 's/^  ([a-z][a-z-]*)  .*/\1/p'
+}
+
+# "--disk", and "--disk queues" for its suboption.
+options() # VERB
+{
+	local line option=
+
+	while IFS= read -r line; do
+		if [[ $line =~ ^\ +(-[[:alnum:]],\ )?(--[a-z0-9-]+) ]]; then
+			option=${BASH_REMATCH[2]}
+			echo "$option"
+		elif [[ $option && $line =~ ^\ {28}([a-z][a-z0-9-]*)(=[^ ]*)?(\ |$) ]]; then
+			echo "$option ${BASH_REMATCH[1]}"
+		fi
+	done < <("$LKVM" help "$1")
+}
+
+# The part of the man page from one .TP with the option to the next of another option.
+man_part() # --OPTION
+{
+	sed 's/\\-/-/g; s/\\fR\|\\fI\|\\fB//g' "$man_page" | awk -v option="$1" '
+		/^\.SH/ { on = 0 }
+		/^\.(B|BR|BI|IR|RI|RB) / {
+			text = " " $0
+			gsub(/[^-a-zA-Z0-9]/, " ", text)
+			if (text ~ / --[a-z]/)
+				on = index(text " ", " " option " ")
+		}
+		on'
+}
+
+@test "help: the lists are not empty" {
+	[ "$(verbs | wc -l)" -ge 3 ]
+	[ "$(options run | grep -c '^--[^ ]*$')" -ge 10 ]
+	[ "$(options run | grep -c '^--disk ')" -ge 5 ]
+	[ "$(options run | grep -c '^--iommu ')" -ge 6 ]
+}
+
+@test "help: 'lkvm VERB --help' prints what 'lkvm help VERB' prints" {
+	local verb
+
+	for verb in $(verbs); do
+		lkvm help "$verb"
+		[ "$status" -eq 0 ]
+		[ "${#stderr}" -eq 0 ]
+		[[ $output == "usage: lkvm $verb"* ]]
+		expected=$output
+		for option in --help -h; do
+			lkvm "$verb" "$option"
+			[ "$status" -eq 0 ]
+			[ "$output" = "$expected" ]
+		done
+	done
+}
+
+@test "help: the man page has each verb and option, and README.md those of run" {
+	local verb option sub missing=
+
+	for verb in $(verbs); do
+		grep -qE "^\.B lkvm $verb\$" "$man_page" || missing+="man page: lkvm $verb"$'\n'
+		while read -r option sub; do
+			man_part "$option" | grep -qE -- "^\.[A-Z]+ ([^ ]+ , )?${sub:-.*$option}([= \"]|$)" ||
+				missing+="man page: lkvm $verb $option $sub"$'\n'
+			[ "$verb" = run ] && [ "$option" != --help ] || continue
+			grep -E -- "^\|.*\`.*${option}[^a-z-]" "$readme" |
+				grep -qE -- "[^a-z-]${sub:-$option}([^a-z-]|$)" ||
+				missing+="README.md: $option $sub"$'\n'
+		done < <(options "$verb")
+	done
+	echo "$missing"
+	[ -z "$missing" ]
+}
+
+@test "help: what it says of --trace is what there is" {
+	local area
+
+	for area in $("$LKVM" help run | sed -n 's/.*areas: //p' | tr -d ,); do
+		lkvm run --trace "$area" --nonsense
+		expect_error "--nonsense"
+	done
+	lkvm run --trace qqqqqqqq
+	[ "${stderr#*known: }" = "$("$LKVM" help run | sed -n 's/.*areas: //p')" ]
+}
+
+# ---- completion ----
+
+# What bash offers for the words, of which the last one is under the cursor, taken apart at
+# "=" and ":" as bash does it. One a line.
+complete_line() # WORD...
+{
+	PATH=${LKVM%/*}:$PATH bash --norc -c '
+		source "$0"
+		COMP_WORDS=("$@")
+		COMP_CWORD=$(($# - 1))
+		_lkvm
+		printf "%s\n" "${COMPREPLY[@]}"' "$tree/completions/lkvm" "$LKVM" "$@"
+}
+
+@test "completion: all verbs" {
+	run complete_line ''
+	[ "$output" = "$(verbs)" ]
+	run complete_line help r
+	[ "$output" = "$(verbs | grep ^r)" ]
+}
+
+@test "completion: all options and suboptions of all verbs" {
+	local verb option sub
+
+	for verb in $(verbs); do
+		while read -r option sub; do
+			if [ -z "$sub" ]; then
+				complete_line "$verb" "${option%?}" | grep -qx -- "$option"
+			else
+				complete_line "$verb" "$option" "x,${sub%?}" | grep -qxE -- "x,$sub=?"
+				complete_line "$verb" "$option" = "x,$sub" | grep -qxE -- "x,$sub=?"
+			fi
+		done < <(options "$verb")
+	done
+}
+
+@test "completion: values" {
+	cd "$BATS_TEST_TMPDIR"
+	touch 'disk one.img' disk2.img
+	run complete_line run --iommu = virtio,bypass = o
+	[ "$output" = $'on\noff' ]
+	run complete_line run --iommu = ''
+	[ "$output" = virtio ]
+	run complete_line run -d disk2.img,ro,iommu =
+	[ "$output" = $'on\noff' ]
+	run complete_line run -d disk
+	[ "$(LC_ALL=C sort <<<"$output")" = $'disk one.img\ndisk2.img' ]
+	run complete_line run --disk = disk2
+	[ "$output" = disk2.img ]
+	run complete_line run --disk = ram : 1M,r
+	[ "$output" = 1M,ro ]
+	run complete_line run -d disk2.img,ro,r
+	[ "$output" = '' ]
+	run complete_line run --trace iommu,v
+	[ "$output" = iommu,virtio ]
+	run complete_line run --mem 1
+	[ "$output" = '' ]
+}
+
+@test "completion: nothing, and no complaint, where there is nothing" {
+	run complete_line nonsense ''
+	[ "$status" = 0 ]
+	[ "$output" = '' ]
+	run complete_line run --nonsense
+	[ "$output" = '' ]
+	LKVM=/nonexistent/lkvm run complete_line r
+	[ "$output" = '' ]
+}
+
+@test "completion: names of guests, from 'lkvm list'" {
+	cat >"$BATS_TEST_TMPDIR/lkvm" <<-'END'
+		#!/bin/sh
+		case "$*" in
+		'help stat') echo 'usage: lkvm stat [OPTIONS] NAME' ;;
+		list) printf 'NAME  PID\nguest-1  12\nother  13\n' ;;
+		esac
+	END
+	chmod +x "$BATS_TEST_TMPDIR/lkvm"
+	LKVM=$BATS_TEST_TMPDIR/lkvm run complete_line stat ''
+	[ "$output" = $'guest-1\nother' ]
+	LKVM=$BATS_TEST_TMPDIR/lkvm run complete_line stat o
+	[ "$output" = other ]
+}
