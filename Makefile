@@ -5,6 +5,7 @@
 #   make check      all tests
 #   make lint       formatting, static analysis, scripts and man page
 #   make            only build
+#   make install    with PREFIX, DESTDIR; make uninstall
 #
 # CC, CFLAGS, LDFLAGS and CROSS_COMPILE are the user's; V=1 shows the commands.
 
@@ -22,6 +23,12 @@ endif
 CFLAGS ?= -O2 -g
 LDFLAGS ?= -static
 PREFIX ?= /usr/local
+BINDIR = $(PREFIX)/bin
+MANDIR = $(PREFIX)/share/man
+COMPLETIONDIR = $(PREFIX)/share/bash-completion/completions
+DOCDIR = $(PREFIX)/share/doc/lkvm
+# README.md names the others by these paths.
+DOCS := README.md $(wildcard docs/*.md)
 Q := $(if $(V),,@)
 
 BUILD := build/$(ARCH)
@@ -31,7 +38,7 @@ ifdef WERROR
 WARNINGS += -Werror
 endif
 LKVM_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DLKVM_VERSION='"$(VERSION)"' -pthread $(WARNINGS) \
-	-Iinclude -MMD -MP
+	-Iinclude -ffile-prefix-map=$(CURDIR)=. -MMD -MP
 
 ROOMS := util vm char iommu disk net virtio hw $(ARCH)
 LIB_SRCS := $(wildcard machine*.c builtin-*.c) control-client.c \
@@ -132,13 +139,26 @@ bench: deps-build
 	$(Q)for b in $(BENCHES); do $(BUILD)/tests/$$b || exit 1; done
 
 install: lkvm
-	install -D -m 755 lkvm $(DESTDIR)$(PREFIX)/bin/lkvm
-	install -D -m 644 docs/lkvm.1 $(DESTDIR)$(PREFIX)/share/man/man1/lkvm.1
+	install -D -m 755 lkvm $(DESTDIR)$(BINDIR)/lkvm
+	install -D -m 644 docs/lkvm.1 $(DESTDIR)$(MANDIR)/man1/lkvm.1
+	install -D -m 644 completions/lkvm $(DESTDIR)$(COMPLETIONDIR)/lkvm
+	for doc in $(DOCS); do \
+		install -D -m 644 $$doc $(DESTDIR)$(DOCDIR)/$$doc || exit 1; done
+
+# Leaves folders that others may use, too.
+uninstall:
+	rm -f $(DESTDIR)$(BINDIR)/lkvm $(DESTDIR)$(MANDIR)/man1/lkvm.1 \
+		$(DESTDIR)$(COMPLETIONDIR)/lkvm
+	rm -rf $(DESTDIR)$(DOCDIR)
+
+# The sources of the commit that is checked out, the same for everybody.
+dist:
+	git archive --prefix=lkvm-$(VERSION)/ -o lkvm-$(VERSION).tar HEAD
 
 clean:
 	rm -rf build lkvm
 
-.PHONY: all unit-tests test-shims run run-linux check bench install clean
+.PHONY: all unit-tests test-shims run run-linux check bench install uninstall dist clean
 .SECONDARY:
 .PRECIOUS: $(BUILD)/%.o $(BUILD)/san/%.o
 .DELETE_ON_ERROR:
