@@ -24,6 +24,7 @@ $(LINT_OUT)/%.ok: %.c
 	$(Q)touch $@
 
 lint-analyze: $(LINT_GUEST:%.c=$(LINT_OUT)/%.ok) $(LINT_SRCS:%.c=$(LINT_OUT)/%.ok)
+	@:
 
 lint: deps-lint
 	$(Q)+tests/lint $(MAKE) ARCH=$(ARCH)
