@@ -148,9 +148,9 @@ complete_line() # WORD...
 	[ "$(LC_ALL=C sort <<<"$output")" = $'disk one.img\ndisk2.img' ]
 	run complete_line run --disk = disk2
 	[ "$output" = disk2.img ]
-	run complete_line run --disk = ram : 1M,r
-	[ "$output" = 1M,ro ]
-	run complete_line run -d disk2.img,ro,r
+	run complete_line run --disk = ram : 1M,ser
+	[ "$output" = 1M,serial= ]
+	run complete_line run -d disk2.img,ro,ro
 	[ "$output" = '' ]
 	run complete_line run --trace iommu,v
 	[ "$output" = iommu,virtio ]
