@@ -2,6 +2,7 @@
 /* The virtio devices of a machine: from their options to their places on a bus. */
 #include <errno.h>
 #include <linux/virtio_config.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,7 @@ static void destroy_iommu(struct virtio_device *vdev)
 
 static const struct device_type iommu_type = {
 	.name = "virtio-iommu",
+	.word = "iommu",
 	.pci_class = 0x080600,
 	.create = create_iommu,
 	.destroy = destroy_iommu,
@@ -176,6 +178,7 @@ static void destroy_disk(struct virtio_device *vdev)
 
 static const struct device_type disk_type = {
 	.name = "disk",
+	.word = "disk",
 	.pci_class = 0x018000,
 	.create = create_disk,
 	.destroy = destroy_disk,
@@ -206,6 +209,7 @@ static void destroy_net(struct virtio_device *vdev)
 
 static const struct device_type net_type = {
 	.name = "network device",
+	.word = "net",
 	.pci_class = 0x020000,
 	.create = create_net,
 	.destroy = destroy_net,
@@ -230,6 +234,7 @@ static void destroy_rng(struct virtio_device *vdev)
 
 static const struct device_type rng_type = {
 	.name = "virtio-rng",
+	.word = "rng",
 	.pci_class = 0x00ff00,
 	.create = create_rng,
 	.destroy = destroy_rng,
@@ -269,10 +274,29 @@ static void destroy_console(struct virtio_device *vdev)
 
 static const struct device_type console_type = {
 	.name = "console",
+	.word = "console",
 	.pci_class = 0x078000,
 	.create = create_console,
 	.destroy = destroy_console,
 };
+
+static const struct device_type *const types[] = {
+	&iommu_type,
+	&disk_type,
+	&net_type,
+	&console_type,
+	&rng_type,
+};
+
+void machine_features(struct report *r)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(types); i++) {
+		char name[64];
+
+		snprintf(name, sizeof(name), "device.%s", types[i]->word);
+		report_bool(r, name, true);
+	}
+}
 
 int machine_add_devices(struct machine *m)
 {

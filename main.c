@@ -66,21 +66,6 @@ int builtin_help(int argc, char **argv)
 	return 0;
 }
 
-void builtin_version_usage(void)
-{
-	printf("usage: lkvm version\n");
-}
-
-int builtin_version(int argc, char **argv)
-{
-	if (argc > 1) {
-		pr_err("'%s': version takes no arguments", argv[1]);
-		return 1;
-	}
-	printf("lkvm %s\n", LKVM_VERSION);
-	return 0;
-}
-
 /* What printf() could not write shows only here. Not for a guest's output. */
 static int check_stdout(void)
 {

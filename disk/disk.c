@@ -12,6 +12,12 @@ int disk_open(struct disk **out, const struct disk_config *config)
 	return raw_open(out, config);
 }
 
+void disk_kinds(struct report *r)
+{
+	report_bool(r, "disk.raw", true);
+	report_bool(r, "disk.ram", true);
+}
+
 void disk_close(struct disk *disk)
 {
 	disk->ops->close(disk);

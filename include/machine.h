@@ -59,6 +59,7 @@ struct machine;
 /* A kind of virtio device, for machine_add_devices(). */
 struct device_type {
 	const char *name; /* "disk": for messages */
+	const char *word; /* the same in one word, for lists that programs read */
 	u32 pci_class; /* 24 bits; for devices on PCI */
 	/*
 	 * Makes the device of @config, whose DMA is that of @ep (NULL: untranslated).
@@ -183,6 +184,12 @@ unsigned int arch_mem_holes(struct mem_hole *holes, unsigned int max);
 
 /* The guest is asked to power off, once it runs. Whether it does is its own matter. */
 void arch_power_button(struct machine *m);
+
+/* The kinds of devices that there are. */
+feature_source machine_features;
+
+/* "x86" */
+extern const char arch_name[];
 
 /* What --kernel and --test-exit mean here, for the usage text. */
 extern const char arch_kernel_usage[];

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <endian.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "iommu/dma.h"
@@ -457,13 +458,37 @@ static const struct virtio_ops ops = {
 	.stat = stat,
 };
 
+/* What the device offers, in the words of the specification. */
+static const struct {
+	const char *name;
+	unsigned int bit;
+} offered[] = {
+	{"input-range", VIOMMU_F_INPUT_RANGE},
+	{"domain-range", VIOMMU_F_DOMAIN_RANGE},
+	{"map-unmap", VIOMMU_F_MAP_UNMAP},
+	{"probe", VIOMMU_F_PROBE},
+	{"mmio", VIOMMU_F_MMIO},
+	{"bypass-config", VIOMMU_F_BYPASS_CONFIG},
+};
+
+void virtio_iommu_features(struct report *r)
+{
+	char name[64];
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(offered); i++) {
+		snprintf(name, sizeof(name), "iommu.%s", offered[i].name);
+		report_bool(r, name, true);
+	}
+}
+
 int virtio_iommu_init(struct virtio_iommu *viommu, struct iommu *iommu, const struct guest_mem *mem,
 		      const _Atomic bool *stopping)
 {
-	const u64 features = BIT_ULL(VIOMMU_F_INPUT_RANGE) | BIT_ULL(VIOMMU_F_DOMAIN_RANGE) |
-			     BIT_ULL(VIOMMU_F_MAP_UNMAP) | BIT_ULL(VIOMMU_F_PROBE) |
-			     BIT_ULL(VIOMMU_F_MMIO) | BIT_ULL(VIOMMU_F_BYPASS_CONFIG);
+	u64 features = 0;
 	int ret;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(offered); i++)
+		features |= BIT_ULL(offered[i].bit);
 
 	memset(viommu, 0, sizeof(*viommu));
 	viommu->iommu = iommu;

@@ -2,6 +2,8 @@
 /* The options that mean another thing on each architecture. */
 #include "machine.h"
 
+const char arch_name[] = "x86";
+
 const char arch_kernel_usage[] = "bzImage or ELF vmlinux; without it a built-in guest\n"
 				 "runs that shows the machine at work";
 

@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <sys/uio.h>
 
+#include "util/feature.h"
 #include "util/types.h"
 
 /* The unit of sizes and requests, whatever the disk's block size is. */
@@ -73,5 +74,8 @@ struct disk {
 int disk_open(struct disk **out, const struct disk_config *config);
 
 void disk_close(struct disk *disk);
+
+/* What disk_open() knows. */
+feature_source disk_kinds;
 
 #endif /* LKVM_DISK_DISK_H */

@@ -9,6 +9,7 @@
 
 #include <pthread.h>
 
+#include "util/feature.h"
 #include "util/types.h"
 #include "virtio/queue.h"
 
@@ -109,5 +110,8 @@ void virtio_queue_reset(struct virtio_device *vdev, unsigned int index);
 
 /* For transports, without the lock: a kick that came as an exit. */
 void virtio_kick(struct virtio_device *vdev, unsigned int index);
+
+/* Transports and layouts of queues. */
+feature_source virtio_features;
 
 #endif /* LKVM_VIRTIO_DEVICE_H */

@@ -10,6 +10,7 @@
 #define LKVM_VIRTIO_IOMMU_H
 
 #include "iommu/iommu.h"
+#include "util/feature.h"
 #include "virtio/device.h"
 
 /* Faults that wait for a buffer of the event queue; more are dropped, and counted. */
@@ -43,5 +44,8 @@ struct virtio_iommu {
 int virtio_iommu_init(struct virtio_iommu *viommu, struct iommu *iommu, const struct guest_mem *mem,
 		      const _Atomic bool *stopping);
 void virtio_iommu_destroy(struct virtio_iommu *viommu);
+
+/* The features of the specification that the device offers. */
+feature_source virtio_iommu_features;
 
 #endif /* LKVM_VIRTIO_IOMMU_H */
