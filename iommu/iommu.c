@@ -138,23 +138,31 @@ static void endpoint_move(struct iommu_endpoint *ep, struct iommu_domain *domain
 		domain_free(ep->iommu, old);
 }
 
+/*
+ * The endpoint and the domain that a request names; the domain is NULL if there is none.
+ * -ENOENT: no such endpoint. Takes iommu->lock, which the caller gives back in any case.
+ */
+static int find_both(struct iommu *iommu, u32 domain_id, u32 ep_id, struct iommu_domain **domain,
+		     struct iommu_endpoint **ep)
+{
+	pthread_mutex_lock(&iommu->lock);
+	*ep = iommu_find_endpoint(iommu, ep_id);
+	*domain = find_domain(iommu, domain_id);
+	return *ep ? 0 : -ENOENT;
+}
+
 int iommu_attach(struct iommu *iommu, u32 domain_id, u32 ep_id, bool bypass)
 {
 	struct iommu_domain *domain;
 	struct iommu_endpoint *ep;
-	int ret = 0;
+	int ret = find_both(iommu, domain_id, ep_id, &domain, &ep);
 
-	pthread_mutex_lock(&iommu->lock);
-	ep = iommu_find_endpoint(iommu, ep_id);
-	if (!ep) {
-		ret = -ENOENT;
+	if (ret)
 		goto out;
-	}
 	if (domain_id < iommu->config.domain_start || domain_id > iommu->config.domain_last) {
 		ret = -ERANGE;
 		goto out;
 	}
-	domain = find_domain(iommu, domain_id);
 	if (domain && domain->bypass != bypass) {
 		ret = -EINVAL;
 		goto out;
@@ -176,15 +184,10 @@ int iommu_detach(struct iommu *iommu, u32 domain_id, u32 ep_id)
 {
 	struct iommu_domain *domain;
 	struct iommu_endpoint *ep;
-	int ret = 0;
+	int ret = find_both(iommu, domain_id, ep_id, &domain, &ep);
 
-	pthread_mutex_lock(&iommu->lock);
-	ep = iommu_find_endpoint(iommu, ep_id);
-	if (!ep) {
-		ret = -ENOENT;
+	if (ret)
 		goto out;
-	}
-	domain = find_domain(iommu, domain_id);
 	if (!domain || atomic_load(&ep->domain) != domain) {
 		ret = -EINVAL;
 		goto out;
