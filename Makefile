@@ -43,8 +43,10 @@ LKVM_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DLKVM_VERSION='"$(VERSION)"' -pthread $
 ROOMS := util vm char iommu disk net virtio hw $(ARCH)
 LIB_SRCS := $(wildcard machine*.c builtin-*.c) control-client.c \
 	$(foreach r,$(ROOMS),$(wildcard $(r)/*.c))
-UNIT_TESTS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test-*.c))
-UNIT_HELPERS := $(filter-out tests/unit/test-%,$(wildcard tests/unit/*.c))
+# tests/unit/$(ARCH) holds what makes sense for that architecture only.
+UNIT_SRCS := $(wildcard tests/unit/*.c tests/unit/$(ARCH)/*.c)
+UNIT_TESTS := $(filter test-%,$(basename $(notdir $(UNIT_SRCS))))
+UNIT_HELPERS := $(foreach s,$(UNIT_SRCS),$(if $(filter test-%,$(notdir $(s))),,$(s)))
 BENCHES := $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/bench-*.c))
 
 all: lkvm
@@ -75,10 +77,14 @@ $(1)/tests/helpers.a: $$(UNIT_HELPERS:%.c=$(1)/%.o)
 	$$(Q)rm -f $$@
 	$$(Q)$$(AR) rcs $$@ $$^
 
-$(1)/tests/test-%: $(1)/tests/unit/test-%.o $(1)/tests/helpers.a $(1)/lkvm.a
+$(1)/tests/unit/%.o: LKVM_CFLAGS += -Itests/unit
+
+$(UNIT_TESTS:%=$(1)/tests/%): $(1)/tests/%: $(1)/tests/helpers.a $(1)/lkvm.a
 	@mkdir -p $$(@D)
 	$$(if $$(Q),@echo "  LD      $$@")
-	$$(Q)$$(CC) $$(CFLAGS) $(2) -pthread -o $$@ $$^
+	$$(Q)$$(CC) $$(CFLAGS) $(2) -pthread -o $$@ $$(filter %.o,$$^) $$(filter %.a,$$^)
+$(foreach s,$(UNIT_SRCS),$(if $(filter test-%,$(notdir $(s))),
+$(1)/tests/$(basename $(notdir $(s))): $(s:%.c=$(1)/%.o)))
 
 -include $$(shell find $(1) -name '*.d' 2>/dev/null)
 endef

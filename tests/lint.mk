@@ -13,7 +13,7 @@ LINT_SRCS := main.c $(LIB_SRCS) \
 ANALYZE := clang --analyze --analyzer-output text -Xclang -analyzer-werror
 
 $(LINT_GUEST:%.c=$(LINT_OUT)/%.ok): LINT_CFLAGS = $(GUEST_CFLAGS)
-$(LINT_SRCS:%.c=$(LINT_OUT)/%.ok): LINT_CFLAGS = $(LKVM_CFLAGS)
+$(LINT_SRCS:%.c=$(LINT_OUT)/%.ok): LINT_CFLAGS = $(LKVM_CFLAGS) -Itests/unit
 
 # The second run of the compiler only lists what the file includes.
 $(LINT_OUT)/%.ok: %.c

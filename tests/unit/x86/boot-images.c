@@ -1,64 +1,28 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * What the tests of the x86 kernel loader share: small images that are made here, a
- * bzImage with a header as Linux 6.x has it and ELF files with and without a PVH
- * note, and loading them into fresh memory with what is printed caught.
- */
-#ifndef LKVM_TESTS_BOOT_IMAGES_H
-#define LKVM_TESTS_BOOT_IMAGES_H
-
-#include <asm/bootparam.h>
-#include <elf.h>
+// SPDX-License-Identifier: GPL-2.0-only
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "unit.h"
-#include "vm/memory.h"
-#include "x86/boot.h"
-
-#define PAGE 4096
+#include "boot-images.h"
+#include "capture.h"
 
 /* The image of a test. */
-#define IMAGE_ROOM (256 * KiB)
-static u8 image[IMAGE_ROOM];
-static u64 image_size;
+u8 image[IMAGE_ROOM];
+u64 image_size;
 
-static struct guest_mem mem;
-static struct boot_state st;
-static char message[8192];
+struct guest_mem mem;
+struct boot_state st;
+char message[8192];
 
-static int stderr_tmp, stderr_saved;
-
-static void capture_start(void)
-{
-	fflush(stdout);
-	stderr_saved = dup(STDERR_FILENO);
-	stderr_tmp = memfd_create("stderr", MFD_CLOEXEC);
-	dup2(stderr_tmp, STDERR_FILENO);
-}
-
-static void capture_end(void)
-{
-	ssize_t len;
-
-	dup2(stderr_saved, STDERR_FILENO);
-	len = pread(stderr_tmp, message, sizeof(message) - 1, 0);
-	message[len > 0 ? len : 0] = '\0';
-	close(stderr_saved);
-	close(stderr_tmp);
-}
-
-static bool one_line(void)
+bool one_line(void)
 {
 	char *end = strchr(message, '\n');
 
 	return end && end > message && !end[1];
 }
 
-/* Memory as the x86 machine has it. */
-static void make_memory(u64 size)
+void make_memory(u64 size)
 {
 	u64 low = min(size, 3 * GiB);
 
@@ -68,13 +32,13 @@ static void make_memory(u64 size)
 		CHECK_EQ(guest_mem_add_bank(&mem, 4 * GiB, size - low), 0);
 }
 
-static int load_config(const struct boot_config *cfg)
+int load_config(const struct boot_config *cfg)
 {
 	int ret;
 
-	capture_start();
+	capture_begin();
 	ret = x86_load_kernel(&mem, cfg, &st);
-	capture_end();
+	snprintf(message, sizeof(message), "%s", capture_end());
 	if (ret)
 		CHECK(one_line());
 	else
@@ -82,7 +46,7 @@ static int load_config(const struct boot_config *cfg)
 	return ret;
 }
 
-static struct boot_config config(void)
+struct boot_config config(void)
 {
 	return (struct boot_config){
 		.kernel_image = image,
@@ -96,8 +60,7 @@ static struct boot_config config(void)
 	};
 }
 
-/* Loads the image into @size bytes of fresh memory. */
-static int load(u64 size)
+int load(u64 size)
 {
 	struct boot_config cfg = config();
 
@@ -105,16 +68,14 @@ static int load(u64 size)
 	return load_config(&cfg);
 }
 
-/* It is refused, in one line that holds @words. */
-static void refused(u64 size, int err, const char *words)
+void refused(u64 size, int err, const char *words)
 {
 	CHECK_EQ(load(size), err);
 	if (!CHECK(strstr(message, words)))
 		printf("# '%s' is not in: %s", words, message);
 }
 
-/* A name for a file of @size bytes, sparse behind @data. */
-static const char *make_file(char path[64], const void *data, u64 len, u64 size, int *fd)
+const char *make_file(char path[64], const void *data, u64 len, u64 size, int *fd)
 {
 	*fd = memfd_create("file", MFD_CLOEXEC);
 	CHECK_EQ(pwrite(*fd, data, len, 0), (ssize_t)len);
@@ -123,7 +84,7 @@ static const char *make_file(char path[64], const void *data, u64 len, u64 size,
 	return path;
 }
 
-static u32 guest_u32(u64 gpa)
+u32 guest_u32(u64 gpa)
 {
 	u32 val = 0;
 
@@ -131,7 +92,7 @@ static u32 guest_u32(u64 gpa)
 	return val;
 }
 
-static u64 guest_u64(u64 gpa)
+u64 guest_u64(u64 gpa)
 {
 	u64 val = 0;
 
@@ -139,28 +100,21 @@ static u64 guest_u64(u64 gpa)
 	return val;
 }
 
-static void guest_string(u64 gpa, char buf[64])
+void guest_string(u64 gpa, char buf[64])
 {
 	CHECK_EQ(guest_mem_read(&mem, gpa, buf, 64), 0);
 	buf[63] = '\0';
 }
 
-/* bzImage */
+struct setup_header *const bz = (struct setup_header *)(image + 0x1f1);
 
-#define BZ_SETUP_SIZE  1024 /* two sectors */
-#define BZ_KERNEL_SIZE (64 * KiB)
-#define BZ_PREF	       0x1000000
-#define BZ_INIT_SIZE   (24 * MiB)
-
-static struct setup_header *const bz = (struct setup_header *)(image + 0x1f1);
-
-static void fill_pattern(u8 *buf, u64 len)
+void fill_pattern(u8 *buf, u64 len)
 {
 	for (u64 i = 0; i < len; i++)
 		buf[i] = i * 7 + (i >> 8);
 }
 
-static void make_bzimage(void)
+void make_bzimage(void)
 {
 	memset(image, 0xee, sizeof(image));
 	memset(image, 0, BZ_SETUP_SIZE);
@@ -186,18 +140,10 @@ static void make_bzimage(void)
 	image_size = BZ_SETUP_SIZE + BZ_KERNEL_SIZE;
 }
 
-/* ELF */
+Elf64_Ehdr *const eh = (Elf64_Ehdr *)image;
+Elf64_Phdr *const ph = (Elf64_Phdr *)(image + sizeof(Elf64_Ehdr));
 
-#define ELF_DATA   0x1000 /* file offset of the segment */
-#define ELF_NOTE   0x200
-#define ELF_GPA	   0x1000000
-#define ELF_FILESZ 0x3000
-#define ELF_MEMSZ  0x8000
-
-static Elf64_Ehdr *const eh = (Elf64_Ehdr *)image;
-static Elf64_Phdr *const ph = (Elf64_Phdr *)(image + sizeof(Elf64_Ehdr));
-
-static void put_note(u64 off, u32 namesz, u32 descsz, u32 type, const char *name, u64 desc)
+void put_note(u64 off, u32 namesz, u32 descsz, u32 type, const char *name, u64 desc)
 {
 	Elf64_Nhdr nh = {namesz, descsz, type};
 
@@ -206,7 +152,7 @@ static void put_note(u64 off, u32 namesz, u32 descsz, u32 type, const char *name
 	memcpy(image + off + sizeof(nh) + 4, &desc, 8);
 }
 
-static void make_elf(bool pvh)
+void make_elf(bool pvh)
 {
 	memset(image, 0, sizeof(image));
 	memcpy(eh->e_ident, ELFMAG, SELFMAG);
@@ -244,8 +190,7 @@ static void make_elf(bool pvh)
 	image_size = ELF_DATA + ELF_FILESZ;
 }
 
-/* Loads with an initrd of @size bytes into @ram bytes of fresh memory. */
-static int load_with_initrd(u64 ram, u64 size)
+int load_with_initrd(u64 ram, u64 size)
 {
 	struct boot_config cfg = config();
 	char path[64];
@@ -258,4 +203,65 @@ static int load_with_initrd(u64 ram, u64 size)
 	return ret;
 }
 
-#endif /* LKVM_TESTS_BOOT_IMAGES_H */
+void check_map(u64 gpa, unsigned int nr, unsigned int stride, u64 size)
+{
+	u64 low = min(size, 3 * GiB);
+	const struct {
+		u64 start, end;
+		u32 type;
+	} want[] = {
+		{0, 0x9fc00, 1},
+		{0x9fc00, 0xa0000, 2},
+		{0xe0000, 0xe2000, 3},
+		{0xe2000, 0x100000, 2},
+		{0x100000, low, 1},
+		{0xe0000000, 0xf0000000, 2},
+		{4 * GiB, 4 * GiB + size - low, 1},
+	};
+	unsigned int i;
+
+	if (!CHECK_EQ(nr, size > low ? 7 : 6))
+		return;
+	for (i = 0; i < nr; i++, gpa += stride) {
+		CHECK_EQ(guest_u64(gpa), want[i].start);
+		CHECK_EQ(guest_u64(gpa + 8), want[i].end - want[i].start);
+		CHECK_EQ(guest_u32(gpa + 16), want[i].type);
+	}
+}
+
+static void check_descriptor(const struct kvm_sregs *sregs, const struct kvm_segment *seg)
+{
+	u64 desc;
+
+	CHECK(seg->selector + 7u <= sregs->gdt.limit);
+	desc = guest_u64(sregs->gdt.base + seg->selector);
+	CHECK_EQ(desc >> 40 & 0xf, seg->type);
+	CHECK_EQ(desc >> 44 & 1, seg->s);
+	CHECK_EQ(desc >> 47 & 1, 1);
+	CHECK_EQ(desc >> 53 & 1, seg->l);
+	CHECK_EQ(desc >> 54 & 1, seg->db);
+	CHECK_EQ(desc >> 55 & 1, seg->g);
+	CHECK_EQ((desc & 0xffff) | (desc >> 32 & 0xf0000), seg->g ? seg->limit >> 12 : seg->limit);
+	CHECK_EQ((desc >> 16 & 0xffffff) | (desc >> 32 & 0xff000000), seg->base);
+	CHECK_EQ(seg->present, 1);
+	CHECK_EQ(seg->unusable, 0);
+}
+
+void check_segments(const struct kvm_sregs *sregs, bool mode64)
+{
+	check_descriptor(sregs, &sregs->cs);
+	check_descriptor(sregs, &sregs->ds);
+	check_descriptor(sregs, &sregs->es);
+	check_descriptor(sregs, &sregs->ss);
+	check_descriptor(sregs, &sregs->tr);
+	CHECK_EQ(sregs->cs.type, 0xb);
+	CHECK_EQ(sregs->cs.l, mode64);
+	CHECK_EQ(sregs->cs.db, !mode64);
+	CHECK_EQ(sregs->cs.limit, 0xffffffff);
+	CHECK_EQ(sregs->ds.type, 0x3);
+	CHECK_EQ(sregs->ds.limit, 0xffffffff);
+	CHECK_EQ(sregs->tr.type, 0xb);
+	CHECK_EQ(sregs->tr.s, 0);
+	CHECK_EQ(sregs->tr.limit, 0x67);
+	CHECK_EQ(sregs->ldt.unusable, 1);
+}
