@@ -281,11 +281,7 @@ static const struct device_type console_type = {
 };
 
 static const struct device_type *const types[] = {
-	&iommu_type,
-	&disk_type,
-	&net_type,
-	&console_type,
-	&rng_type,
+	&iommu_type, &disk_type, &net_type, &console_type, &rng_type,
 };
 
 void machine_features(struct report *r)

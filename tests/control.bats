@@ -56,6 +56,7 @@ json() # EXPRESSION: of the JSON j that the last command printed
 # A stdout that takes nothing more, as number $full.
 fill_pipe() {
 	mkfifo full
+	# shellcheck disable=SC2034 # it only has to be open
 	exec {full}<>full
 	run dd if=/dev/zero of=full bs=4096 oflag=nonblock
 	[[ $output == *'Resource temporarily unavailable'* ]]

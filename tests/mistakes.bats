@@ -640,6 +640,7 @@ need_tun() {
 # lkvm in a network namespace of its own, where these commands have run.
 in_network() # COMMANDS
 {
+	# shellcheck disable=SC2016 # what expands is said as it is
 	lkvm_command=(env PATH="$LKVM_TEST_BIN:$PATH" unshare -n sh -c "$1"' "$0" "$@"' "$LKVM")
 }
 
@@ -705,6 +706,7 @@ in_network() # COMMANDS
 
 @test "mistakes: the host has no tun module" {
 	need_kvm
+	# shellcheck disable=SC2016 # what expands is said as it is
 	lkvm_command=(unshare -m sh -c 'mount -t tmpfs none /dev/net && exec "$0" "$@"' "$LKVM")
 	unshare -m sh -c 'mount -t tmpfs none /dev/net' 2>/dev/null || skip 'no mount namespace'
 	run_lkvm -n new

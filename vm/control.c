@@ -197,7 +197,7 @@ static bool is_allowed(int fd)
 
 static void free_oldest(struct control *control)
 {
-	client_free(container_of(control->clients.next, struct control_client, node));
+	client_free(container_of(list_pop(&control->clients), struct control_client, node));
 }
 
 static void add_client(struct control *control, int fd)

@@ -165,6 +165,7 @@ static int take_lock(int dir, const char *file, pid_t *pid)
 	static const struct timespec a_moment = {.tv_nsec = 1000000};
 	int tries = CLEANING_TRIES;
 
+	*pid = 0;
 	for (;;) {
 		int fd = open_lock(dir, file, O_CREAT);
 		int ret;

@@ -36,6 +36,17 @@ static inline void list_del(struct list_head *node)
 	list_init(node);
 }
 
+/* Takes the first node off a list that is not empty. */
+static inline struct list_head *list_pop(struct list_head *head)
+{
+	struct list_head *node = head->next;
+
+	head->next = node->next;
+	node->next->prev = head;
+	list_init(node);
+	return node;
+}
+
 #define list_for_each_entry(pos, head, member)                                                   \
 	for (pos = container_of((head)->next, __typeof__(*pos), member); &pos->member != (head); \
 	     pos = container_of(pos->member.next, __typeof__(*pos), member))

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck shell=dash disable=SC2128
-# (GROUPS is an array only in bash.)
+# shellcheck disable=SC2128 # GROUPS is an array only in bash
 # Runs in the lab: stock guests with one vCPU and with two, guest-check.sh in each. The disks are
 # one with known data, one that the guest writes over, and one that has iommu=off. The guest with
 # two vCPUs is booted from the ELF image where there is one.

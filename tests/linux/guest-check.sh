@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck shell=dash disable=SC2128
-# (GROUPS is an array only in bash.)
+# shellcheck disable=SC2128 # GROUPS is an array only in bash
 # Runs in a stock guest. Says what is wrong, one line each, and ends with status 1 then.
 #
 #   GROUPS   the devices that are in an IOMMU group, each in one of its own

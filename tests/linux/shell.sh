@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck shell=dash
 # For the lab, on a terminal: a shell in a stock guest with a disk of its own.
 truncate -s 64M disk.img
 echo "A stock Debian guest, its disk /dev/vda behind the virtio-iommu. To leave: poweroff, or ctrl-a x."

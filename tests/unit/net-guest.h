@@ -12,7 +12,7 @@
 
 #define RAM_SIZE   (8 * MiB)
 #define OUTSIDE	   (RAM_SIZE + MiB)
-#define RINGS(q)   (64 * KiB + (q)*16 * KiB)
+#define RINGS(q)   (64 * KiB + (q) * 16 * KiB)
 #define BUFFERS	   (1 * MiB) /* of receive queues */
 #define OUT	   (4 * MiB) /* what is sent, and commands */
 #define ACK	   (OUT + 512 * KiB)

@@ -22,8 +22,8 @@
 
 #define RAM_SIZE   (8 * MiB)
 #define SIZE	   16
-#define RINGS(i)   ((u64)(64 * KiB + (i)*8 * KiB))
-#define BUFFERS(i) ((u64)(2 * MiB + (i)*128 * KiB))
+#define RINGS(i)   ((u64)(64 * KiB + (i) * 8 * KiB))
+#define BUFFERS(i) ((u64)(2 * MiB + (i) * 128 * KiB))
 #define OUTSIDE	   (RAM_SIZE + MiB)
 
 #define MULTIPORT    BIT_ULL(VIRTIO_CONSOLE_F_MULTIPORT)
@@ -263,7 +263,7 @@ static void send_text(unsigned int port, const char *text)
 /* The used length of the next chain; -1 if it does not come. */
 static s64 take(unsigned int q)
 {
-	u32 id, len;
+	u32 id, len = 0;
 
 	return AWAIT(fake_take_used(&t.q[q], &id, &len)) ? (s64)len : -1;
 }

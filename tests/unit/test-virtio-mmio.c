@@ -189,7 +189,7 @@ TEST(status_is_a_byte_and_only_0_resets)
 
 TEST(reset_makes_it_all_new)
 {
-	u32 before[R_CONFIG / 4], after[R_CONFIG / 4];
+	u32 before[R_CONFIG / 4], after[R_CONFIG / 4] = {0};
 
 	begin(&plain_ops, false);
 	for (unsigned int i = 0; i < ARRAY_SIZE(before); i++)
