@@ -32,17 +32,24 @@ options() # VERB
 	done < <("$LKVM" help "$1")
 }
 
-# The part of the man page from one .TP with the option to the next of another option.
+# The man page without its fonts.
+man_text()
+{
+	sed 's/\\-/-/g; s/\\f[RBI]//g' "$man_page"
+}
+
+# Its lines on an option, from the .TP that names it to that of another option.
 man_part() # --OPTION
 {
-	sed 's/\\-/-/g; s/\\fR\|\\fI\|\\fB//g' "$man_page" | awk -v option="$1" '
-		/^\.SH/ { on = 0 }
-		/^\.(B|BR|BI|IR|RI|RB) / {
-			text = " " $0
+	man_text | awk -v option="$1" '
+		/^\.S[HS]/ { on = 0 }
+		tag {
+			text = $0
 			gsub(/[^-a-zA-Z0-9]/, " ", text)
 			if (text ~ / --[a-z]/)
 				on = index(text " ", " " option " ")
 		}
+		{ tag = $0 == ".TP" }
 		on'
 }
 
@@ -74,9 +81,12 @@ man_part() # --OPTION
 	local verb option sub missing=
 
 	for verb in $(verbs); do
-		grep -qE "^\.B lkvm $verb\$" "$man_page" || missing+="man page: lkvm $verb"$'\n'
+		man_text | grep -qE "^\.B lkvm .*\<$verb\>|^\.B lkvm $verb\$" ||
+			missing+="man page: lkvm $verb"$'\n'
 		while read -r option sub; do
-			man_part "$option" | grep -qE -- "^\.[A-Z]+ ([^ ]+ , )?${sub:-.*$option}([= \"]|$)" ||
+			{
+				if [ "$verb" = run ]; then man_part "$option"; else man_text; fi
+			} | grep -qE -- "^\.[BI].*[^a-z-]${sub:-$option}([^a-z-]|$)" ||
 				missing+="man page: lkvm $verb $option $sub"$'\n'
 			[ "$verb" = run ] && [ "$option" != --help ] || continue
 			grep -E -- "^\|.*\`.*${option}[^a-z-]" "$readme" |
@@ -127,6 +137,9 @@ complete_line() # WORD...
 		while read -r option sub; do
 			if [ -z "$sub" ]; then
 				complete_line "$verb" "${option%?}" | grep -qx -- "$option"
+			elif "$LKVM" help "$verb" | grep -qF -- "${option}[="; then
+				complete_line "$verb" "$option" = "${sub%?}" | grep -qxE -- "$sub=?"
+				complete_line "$verb" "$option" = "x,${sub%?}" | grep -qxE -- "x,$sub=?"
 			else
 				complete_line "$verb" "$option" "x,${sub%?}" | grep -qxE -- "x,$sub=?"
 				complete_line "$verb" "$option" = "x,$sub" | grep -qxE -- "x,$sub=?"
