@@ -303,7 +303,7 @@ TEST(banks_are_shared_files)
 /* More than any host has: nothing is taken. */
 TEST(a_pool_that_is_too_small)
 {
-	unsigned int fds = open_fds();
+	unsigned int fds = unit_open_fds();
 	struct guest_mem mem = {0};
 
 	capture_begin();
@@ -318,7 +318,7 @@ TEST(a_pool_that_is_too_small)
 	CHECK(one_line());
 	CHECK(strstr(message, "/hugepages-2048kB/nr_hugepages"));
 	CHECK_EQ(mem.nr_banks, 0);
-	CHECK_EQ(open_fds(), fds);
+	CHECK_EQ(unit_open_fds(), fds);
 
 	/* Neither size nor address of such a bank may be in the middle of a page. */
 	CHECK_EQ(add(&mem, 0, 3 * MiB), -EINVAL);
