@@ -248,7 +248,7 @@ run() # OPTIONS ARCH SCRIPT [FILE...]
 	use_arch "$1"
 	shift
 	[ $# -ge 1 ] || [ "$tty_size" ] || die "run which script? '-' reads it from stdin"
-	kernel=${kernel:-${default_kernels[-1]}}
+	kernel=${kernel:-$l1_kernel}
 
 	# timeout takes 0 for no limit.
 	limit=${limit:-$([ "$tty_size" ] && echo 0 || echo 900)}

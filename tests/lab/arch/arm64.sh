@@ -5,7 +5,7 @@
 debian_arch=arm64
 elf_machine=183
 
-# What to fetch. The last of default_kernels is L1's kernel and lab-guest's default.
+# What to fetch. The last of default_kernels is lab-guest's default.
 suites=(bookworm bookworm-backports trixie-backports)
 default_kernels=(6.1 6.12 7)
 optional_kernels=(7-full)
@@ -21,6 +21,7 @@ kernel_packages() # NAME -> a pattern of package names, of which the newest is t
 }
 
 # L1. Pointer authentication as the architecture has it would cost time.
+l1_kernel=7
 qemu=qemu-system-aarch64
 qemu_package=qemu-system-arm
 qemu_firmware=

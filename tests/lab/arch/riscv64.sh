@@ -5,7 +5,7 @@
 debian_arch=riscv64
 elf_machine=243
 
-# What to fetch. The last of default_kernels is L1's kernel and lab-guest's default.
+# What to fetch. The last of default_kernels is lab-guest's default.
 suites=(trixie)
 default_kernels=(6.12)
 optional_kernels=()
@@ -18,6 +18,7 @@ kernel_packages() # NAME -> a pattern of package names, of which the newest is t
 }
 
 # L1
+l1_kernel=6.12
 qemu=qemu-system-riscv64
 qemu_package=qemu-system-riscv
 qemu_firmware=opensbi
