@@ -14,7 +14,7 @@ setup() {
 
 teardown() {
 	kill_lkvm
-	[ -z "${other_pid:-}" ] || kill -s KILL "$other_pid" || true
+	[ -z "${other_pid:-}" ] || kill_quietly "$other_pid"
 }
 
 exit_guest() # HOW OPTION...: a guest named one that goes on for ever

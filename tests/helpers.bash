@@ -110,8 +110,17 @@ end_lkvm() # SIGNAL: puts the exit status in $status
 	lkvm_pid=
 }
 
+# Waits, too, since bash would say later that the process was killed.
+kill_quietly() # PID
+{
+	{
+		kill -s KILL "$1"
+		wait "$1"
+	} 2>/dev/null || true
+}
+
 # For each teardown().
 kill_lkvm()
 {
-	[ -z "${lkvm_pid:-}" ] || kill -s KILL "$lkvm_pid" || true
+	[ -z "${lkvm_pid:-}" ] || kill_quietly "$lkvm_pid"
 }
