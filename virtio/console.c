@@ -121,6 +121,16 @@ static const struct chardev_user port_user = {
 	.resized = port_resized,
 };
 
+/*
+ * Without MULTIPORT Linux up to 6.12 does not look for the size before it changes, nor can it
+ * when the device starts, before it has a console. With its first input it has one.
+ */
+static void repeat_size(struct virtio_console *con)
+{
+	if (atomic_load(&con->size) && !atomic_exchange(&con->size_repeated, true))
+		virtio_config_changed(&con->vdev);
+}
+
 /* Fills the driver's buffers. True if there is input left, and no buffer. */
 static bool give_input(struct console_port *port)
 {
@@ -146,8 +156,11 @@ static bool give_input(struct console_port *port)
 	console_input_drained(port);
 	left = port->nr_in;
 	pthread_mutex_unlock(&port->lock);
-	if (had)
+	if (had) {
 		chardev_resume(port->chardev);
+		if (!port->id && !port->con->offers_multiport)
+			repeat_size(port->con);
+	}
 	return left;
 }
 
@@ -277,6 +290,7 @@ static void console_reset(struct virtio_device *vdev)
 {
 	struct virtio_console *con = to_console(vdev);
 
+	atomic_store(&con->size_repeated, false);
 	for (unsigned int i = 0; i < con->max_ports; i++) {
 		struct console_port *port = &con->ports[i];
 

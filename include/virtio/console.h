@@ -96,6 +96,7 @@ struct virtio_console {
 	unsigned int max_ports; /* port numbers are below that */
 	bool offers_multiport;
 	_Atomic u32 size; /* of port 0: rows << 16 | cols */
+	_Atomic bool size_repeated; /* the driver was told of it once more since its start */
 
 	struct virtio_worker control_rx, control_tx;
 	unsigned int nr_control; /* workers that were made */

@@ -720,6 +720,13 @@ TEST(resize)
 	CHECK_EQ(le16toh(read_config().rows), 43);
 	CHECK_EQ(atomic_load(&t.drv.config_interrupts), 1);
 	CHECK_EQ(atomic_load(&t.vdev->config_generation), 1);
+	/* Once more with the first input that the driver gets. */
+	for (unsigned int i = 0; i < 3; i++) {
+		give(RX(0), 10);
+		CHECK_EQ(receive(0, "in"), 2);
+		CHECK_EQ(take(RX(0)), 2);
+		AWAIT(atomic_load(&t.drv.config_interrupts) == 2);
+	}
 	end();
 }
 
