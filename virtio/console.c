@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "util/log.h"
+#include "util/report.h"
 #include "virtio/console.h"
 
 #define QUEUE_SIZE 64
@@ -332,6 +333,27 @@ static void console_config_write(struct virtio_device *vdev, u32 off, const void
 	atomic_fetch_add_explicit(&port->bytes_out, 1, memory_order_relaxed);
 }
 
+static void console_stat(struct virtio_device *vdev, struct report *r)
+{
+	const struct virtio_console *con = to_console(vdev);
+
+	report_list_begin(r, "ports");
+	for (unsigned int i = 0; i < con->max_ports; i++) {
+		const struct console_port *port = &con->ports[i];
+
+		if (!port->exists)
+			continue;
+		report_object_begin(r, NULL);
+		report_u64(r, "port", port->id);
+		report_str(r, "name", port->name);
+		report_u64(r, "bytes_in", atomic_load(&port->bytes_in));
+		report_u64(r, "bytes_out", atomic_load(&port->bytes_out));
+		report_u64(r, "bytes_dropped", atomic_load(&port->chardev->dropped));
+		report_object_end(r);
+	}
+	report_list_end(r);
+}
+
 static const struct virtio_ops console_ops = {
 	.name = "virtio-console",
 	.id = 3,
@@ -342,6 +364,7 @@ static const struct virtio_ops console_ops = {
 	.queue_start = console_queue_start,
 	.queue_stop = console_queue_stop,
 	.reset = console_reset,
+	.stat = console_stat,
 };
 
 static int port_init(struct console_port *port, struct virtio_console *con, unsigned int id)
@@ -408,6 +431,7 @@ static void release(struct virtio_console *con)
 		close(con->control_event);
 	if (con->vdev.nr_vqs)
 		virtio_device_destroy(&con->vdev);
+	pthread_mutex_destroy(&con->control_lock);
 	free(con->ports);
 	free(con);
 }
@@ -474,6 +498,7 @@ int virtio_console_create(struct virtio_console **out, const struct console_conf
 	if (!con)
 		goto err;
 	con->control_event = -1;
+	pthread_mutex_init(&con->control_lock, NULL);
 	con->max_ports = number_ports(config, ids, &has_first);
 	con->offers_multiport = con->max_ports > 1;
 	con->ports = calloc(con->max_ports, sizeof(*con->ports));
