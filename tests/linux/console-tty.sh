@@ -12,7 +12,7 @@ mount -t proc proc /proc
 mount -t sysfs sys /sys
 modprobe -q virtio_iommu
 # It comes now behind the IOMMU, and later with several ports; its node before it.
-until true 2>/dev/null <>/dev/hvc0; do sleep 0.1; done
+until [ -c /dev/hvc0 ] && true 2>/dev/null <>/dev/hvc0; do sleep 0.1; done
 exec setsid -c sh -c '
 	stty -echo
 	echo "console $(cat /sys/class/tty/console/active)"
