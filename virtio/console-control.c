@@ -141,8 +141,10 @@ void console_control_rx(struct virtio_worker *worker)
 
 		eventfd_read(con->control_event, &count);
 		virtq_disable_kick(worker->vq);
+		pthread_mutex_lock(&con->control_lock);
 		for (unsigned int i = 0; i < con->max_ports && room; i++)
 			room = send_messages(&con->ports[i]);
+		pthread_mutex_unlock(&con->control_lock);
 		virtq_publish(worker->vq);
 		if (room || !virtq_enable_kick(worker->vq))
 			virtio_worker_wait(worker, &event, 1);
@@ -227,8 +229,12 @@ void console_control_tx(struct virtio_worker *worker)
 		while (!atomic_load(&worker->stop) && virtq_pop(worker->vq, chain) > 0) {
 			struct virtio_console_control msg;
 
-			if (virtq_copy_out(worker->vq, chain, 0, &msg, sizeof(msg)) == sizeof(msg))
+			if (virtq_copy_out(worker->vq, chain, 0, &msg, sizeof(msg)) ==
+			    sizeof(msg)) {
+				pthread_mutex_lock(&con->control_lock);
 				handle_message(con, &msg);
+				pthread_mutex_unlock(&con->control_lock);
+			}
 			if (virtq_push(worker->vq, chain->head, 0))
 				break;
 		}

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "util/log.h"
+#include "util/report.h"
 #include "virtio/console.h"
 
 #define QUEUE_SIZE 64
@@ -121,6 +122,16 @@ static const struct chardev_user port_user = {
 	.resized = port_resized,
 };
 
+/*
+ * Without MULTIPORT Linux up to 6.12 does not look for the size before it changes, nor can it
+ * when the device starts, before it has a console. With its first input it has one.
+ */
+static void repeat_size(struct virtio_console *con)
+{
+	if (atomic_load(&con->size) && !atomic_exchange(&con->size_repeated, true))
+		virtio_config_changed(&con->vdev);
+}
+
 /* Fills the driver's buffers. True if there is input left, and no buffer. */
 static bool give_input(struct console_port *port)
 {
@@ -146,8 +157,11 @@ static bool give_input(struct console_port *port)
 	console_input_drained(port);
 	left = port->nr_in;
 	pthread_mutex_unlock(&port->lock);
-	if (had)
+	if (had) {
 		chardev_resume(port->chardev);
+		if (!port->id && !port->con->offers_multiport)
+			repeat_size(port->con);
+	}
 	return left;
 }
 
@@ -277,6 +291,7 @@ static void console_reset(struct virtio_device *vdev)
 {
 	struct virtio_console *con = to_console(vdev);
 
+	atomic_store(&con->size_repeated, false);
 	for (unsigned int i = 0; i < con->max_ports; i++) {
 		struct console_port *port = &con->ports[i];
 
@@ -318,6 +333,27 @@ static void console_config_write(struct virtio_device *vdev, u32 off, const void
 	atomic_fetch_add_explicit(&port->bytes_out, 1, memory_order_relaxed);
 }
 
+static void console_stat(struct virtio_device *vdev, struct report *r)
+{
+	const struct virtio_console *con = to_console(vdev);
+
+	report_list_begin(r, "ports");
+	for (unsigned int i = 0; i < con->max_ports; i++) {
+		const struct console_port *port = &con->ports[i];
+
+		if (!port->exists)
+			continue;
+		report_object_begin(r, NULL);
+		report_u64(r, "port", port->id);
+		report_str(r, "name", port->name);
+		report_u64(r, "bytes_in", atomic_load(&port->bytes_in));
+		report_u64(r, "bytes_out", atomic_load(&port->bytes_out));
+		report_u64(r, "bytes_dropped", atomic_load(&port->chardev->dropped));
+		report_object_end(r);
+	}
+	report_list_end(r);
+}
+
 static const struct virtio_ops console_ops = {
 	.name = "virtio-console",
 	.id = 3,
@@ -328,6 +364,7 @@ static const struct virtio_ops console_ops = {
 	.queue_start = console_queue_start,
 	.queue_stop = console_queue_stop,
 	.reset = console_reset,
+	.stat = console_stat,
 };
 
 static int port_init(struct console_port *port, struct virtio_console *con, unsigned int id)
@@ -394,6 +431,7 @@ static void release(struct virtio_console *con)
 		close(con->control_event);
 	if (con->vdev.nr_vqs)
 		virtio_device_destroy(&con->vdev);
+	pthread_mutex_destroy(&con->control_lock);
 	free(con->ports);
 	free(con);
 }
@@ -460,6 +498,7 @@ int virtio_console_create(struct virtio_console **out, const struct console_conf
 	if (!con)
 		goto err;
 	con->control_event = -1;
+	pthread_mutex_init(&con->control_lock, NULL);
 	con->max_ports = number_ports(config, ids, &has_first);
 	con->offers_multiport = con->max_ports > 1;
 	con->ports = calloc(con->max_ports, sizeof(*con->ports));

@@ -96,7 +96,14 @@ struct virtio_console {
 	unsigned int max_ports; /* port numbers are below that */
 	bool offers_multiport;
 	_Atomic u32 size; /* of port 0: rows << 16 | cols */
+	_Atomic bool size_repeated; /* the driver was told of it once more since its start */
 
+	/*
+	 * Held while a message of the driver is handled, and while the ports are looked
+	 * through for messages to it: those of the port that it spoke of first come first,
+	 * and Linux numbers its consoles in that order. Taken before port->lock.
+	 */
+	pthread_mutex_t control_lock;
 	struct virtio_worker control_rx, control_tx;
 	unsigned int nr_control; /* workers that were made */
 	int control_event; /* eventfd: there is something for the driver */

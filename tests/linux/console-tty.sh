@@ -11,12 +11,15 @@ cat >root/init <<'INIT'
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 modprobe -q virtio_iommu
-# Behind the IOMMU it comes now.
-while [ ! -c /dev/hvc0 ]; do sleep 0.1; done
+# It comes now behind the IOMMU, and later with several ports; its node before it.
+until [ -c /dev/hvc0 ] && true 2>/dev/null <>/dev/hvc0; do sleep 0.1; done
 exec setsid -c sh -c '
 	stty -echo
 	echo "console $(cat /sys/class/tty/console/active)"
 	echo "command line: $(cat /proc/cmdline)"
+	echo "waits"
+	read -r line
+	while [ -z "$(stty size)" ]; do sleep 0.1; done
 	first=$(stty size)
 	echo "first: $first"
 	while [ "$(stty size)" = "$first" ]; do sleep 0.1; done
@@ -32,8 +35,8 @@ chmod +x root/init
 
 cat "$LAB_GUESTS/$KERNEL/initrd" init.cpio >initrd
 # shellcheck disable=SC2086
-./pty-run resize=30x100 'expect=first: ' resize=41x97 'expect=now: ' 'send=typed\x0d' \
-	'expect=read: typed' 'expect=line 1999 of many' -- \
+./pty-run resize=30x100 'expect=waits' 'send=\x0d' 'expect=first: ' resize=41x97 \
+	'expect=now: ' 'send=typed\x0d' 'expect=read: typed' 'expect=line 1999 of many' -- \
 	lkvm run --console tty $OPTIONS -m 512 -k "$LAB_GUESTS/$KERNEL/vmlinuz" -i initrd \
 	>output 2>errors
 status=$?

@@ -15,6 +15,7 @@
 #include "capture.h"
 #include "fake-guest.h"
 #include "unit.h"
+#include "util/report.h"
 #include "virtio/console.h"
 
 /* A wait that takes so long is for something that never comes. */
@@ -22,8 +23,8 @@
 
 #define RAM_SIZE   (8 * MiB)
 #define SIZE	   16
-#define RINGS(i)   ((u64)(64 * KiB + (i) * 8 * KiB))
-#define BUFFERS(i) ((u64)(2 * MiB + (i) * 128 * KiB))
+#define RINGS(i)   ((u64)(64 * KiB + (i)*8 * KiB))
+#define BUFFERS(i) ((u64)(2 * MiB + (i)*128 * KiB))
 #define OUTSIDE	   (RAM_SIZE + MiB)
 
 #define MULTIPORT    BIT_ULL(VIRTIO_CONSOLE_F_MULTIPORT)
@@ -552,6 +553,57 @@ TEST(handshake)
 	end();
 }
 
+static _Atomic bool over;
+
+static void *wake_control(void *opaque)
+{
+	(void)opaque;
+	while (!atomic_load(&over))
+		console_control_wake(t.con);
+	return NULL;
+}
+
+/* A driver numbers its consoles as it is told of them, and the first one is port 0. */
+TEST(consoles_are_told_of_in_order)
+{
+	enum {
+		PORTS = 6
+	};
+	pthread_t thread;
+
+	create("null null null null null null");
+	atomic_store(&over, false);
+	if (pthread_create(&thread, NULL, wake_control, NULL))
+		exit(2);
+	for (unsigned int round = 0; round < 200; round++) {
+		struct virtio_console_control msg[PORTS];
+		u64 at[PORTS];
+
+		driver(ALL_FEATURES);
+		control(VIRTIO_CONSOLE_BAD_ID, VIRTIO_CONSOLE_DEVICE_READY, 1);
+		for (u32 id = 0; id < PORTS; id++)
+			told(id, VIRTIO_CONSOLE_PORT_ADD, 1, NULL, 0);
+		for (u32 id = 0; id < PORTS; id++)
+			at[id] = give(CTL_RX, 256);
+		for (u32 id = 0; id < PORTS; id++) {
+			msg[id] = (struct virtio_console_control){
+				htole32(id), htole16(VIRTIO_CONSOLE_PORT_READY), htole16(1)};
+			send_bytes(CTL_TX, &msg[id], sizeof(msg[id]));
+		}
+		for (u32 id = 0; id < PORTS; id++) {
+			if (!CHECK_EQ(take(CTL_RX), (s64)sizeof(msg[0])))
+				break;
+			fake_read(&t.drv, at[id], &msg[id], sizeof(msg[id]));
+			CHECK_EQ(le16toh(msg[id].event), VIRTIO_CONSOLE_CONSOLE_PORT);
+			CHECK_EQ(le32toh(msg[id].id), id);
+		}
+		fake_driver_status(&t.drv, 0);
+	}
+	atomic_store(&over, true);
+	pthread_join(thread, NULL);
+	end();
+}
+
 TEST(port_0_that_is_not_there_is_not_told_of)
 {
 	start("null,port=a", ALL_FEATURES);
@@ -720,6 +772,13 @@ TEST(resize)
 	CHECK_EQ(le16toh(read_config().rows), 43);
 	CHECK_EQ(atomic_load(&t.drv.config_interrupts), 1);
 	CHECK_EQ(atomic_load(&t.vdev->config_generation), 1);
+	/* Once more with the first input that the driver gets. */
+	for (unsigned int i = 0; i < 3; i++) {
+		give(RX(0), 10);
+		CHECK_EQ(receive(0, "in"), 2);
+		CHECK_EQ(take(RX(0)), 2);
+		AWAIT(atomic_load(&t.drv.config_interrupts) == 2);
+	}
 	end();
 }
 
@@ -839,8 +898,6 @@ TEST(what_was_typed_survives_a_reset)
 	end();
 }
 
-static _Atomic bool over;
-
 /* People and peers, who know nothing of resets. */
 static void *other_side(void *opaque)
 {
@@ -918,6 +975,36 @@ TEST(broken_rings)
 	driver(ALL_FEATURES);
 	send_text(1, "well");
 	CHECK(got(1, "well"));
+	end();
+}
+
+TEST(counters)
+{
+	struct report *r = report_new(true, 4096);
+	const char *text;
+	size_t len;
+
+	start("null null,port=a", ALL_FEATURES & ~MULTIPORT);
+	set_room(0, 3);
+	send_text(0, "abcde");
+	CHECK_EQ(take(TX(0)), 0);
+	give(RX(0), 10);
+	CHECK_EQ(receive(0, "in"), 2);
+	CHECK_EQ(take(RX(0)), 2);
+	/* The driver has it before it is counted. */
+	AWAIT(atomic_load(&t.con->ports[0].bytes_in) == 2);
+	AWAIT(atomic_load(&t.con->ports[0].bytes_out) == 5);
+	report_object_begin(r, NULL);
+	pthread_mutex_lock(&t.vdev->lock);
+	t.vdev->ops->stat(t.vdev, r);
+	pthread_mutex_unlock(&t.vdev->lock);
+	report_object_end(r);
+	text = report_text(r, &len);
+	CHECK(text && strstr(text, "\"bytes_in\": 2"));
+	CHECK(text && strstr(text, "\"bytes_out\": 5"));
+	CHECK(text && strstr(text, "\"bytes_dropped\": 2"));
+	CHECK(text && strstr(text, "\"name\": \"a\""));
+	report_free(r);
 	end();
 }
 
