@@ -43,7 +43,8 @@ static u64 own_status(FILE *status, const char *field)
 	unsigned long long kib = 0;
 	char line[256];
 
-	rewind(status);
+	if (fseek(status, 0, SEEK_SET))
+		return 0;
 	while (fgets(line, sizeof(line), status)) {
 		if (!strncmp(line, field, strlen(field)) &&
 		    sscanf(line + strlen(field), ": %llu", &kib) == 1)

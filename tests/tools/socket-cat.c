@@ -134,7 +134,7 @@ int main(int argc, char **argv)
 		} else if (fds[1].revents & (POLLHUP | POLLERR)) {
 			break;
 		}
-		if (fds[1].revents & POLLOUT) {
+		if (fds[1].revents & POLLOUT && in_off < in_len) {
 			n = send(fds[1].fd, in + in_off, in_len - in_off,
 				 MSG_DONTWAIT | MSG_NOSIGNAL);
 			if (n < 0 && errno == ENOTSOCK)

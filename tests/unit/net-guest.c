@@ -171,6 +171,8 @@ void host_send(unsigned int pair, const struct virtio_net_hdr_v1 *hdr, u32 len)
 {
 	u8 *packet = calloc(1, HDR + len);
 
+	if (!packet)
+		abort();
 	if (hdr)
 		memcpy(packet, hdr, HDR);
 	for (u32 i = 0; i < len; i++)

@@ -192,6 +192,8 @@ static int client(void)
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
+	if (fd < 0)
+		abort();
 	strcpy(addr.sun_path, path);
 	CHECK_EQ(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
 	return fd;
@@ -521,6 +523,8 @@ TEST(socket_path)
 	in_dir("sock");
 	strcpy(addr.sun_path, path);
 	fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	if (fd < 0)
+		abort();
 	CHECK_EQ(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
 	close(fd);
 	CHECK(exists(path));
@@ -531,6 +535,8 @@ TEST(socket_path)
 	/* At the end another one's file stays. */
 	unlink(path);
 	fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	if (fd < 0)
+		abort();
 	CHECK_EQ(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
 	end();
 	CHECK(exists(path));

@@ -37,6 +37,8 @@ static void run_big(void *opaque, struct control_client *client, char *args)
 
 	(void)opaque;
 	(void)args;
+	if (!data)
+		abort();
 	memset(data, 'b', BIG);
 	control_ok(client, data, BIG);
 	free(data);
@@ -92,7 +94,7 @@ static bool begin(void)
 
 	/* An abstract address of the kernel's choice. */
 	addr = (struct sockaddr_un){.sun_family = AF_UNIX};
-	if (bind(fd, (struct sockaddr *)&addr, sizeof(sa_family_t)) || listen(fd, 64))
+	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(sa_family_t)) || listen(fd, 64))
 		abort();
 	addr_len = sizeof(addr);
 	getsockname(fd, (struct sockaddr *)&addr, &addr_len);
@@ -358,6 +360,8 @@ TEST(no_descriptor_is_left)
 		char c;
 
 		/* Closed, not left in the queue. */
+		if (fds[i] < 0)
+			abort();
 		CHECK(!connect(fds[i], (struct sockaddr *)&addr, addr_len));
 		CHECK_EQ(recv(fds[i], &c, 1, 0), 0);
 	}
