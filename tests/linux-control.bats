@@ -17,6 +17,7 @@ setup_file()
 paused, counted
 mapped, resumed
 copied
-ended while it booted
+ended while it booted, running
+ended while it booted, paused
 1" ]
 }
