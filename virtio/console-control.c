@@ -107,12 +107,19 @@ static bool send_messages(struct console_port *port)
 	struct virtio_worker *worker = &con->control_rx;
 	struct virtq_chain *chain = &con->control_rx_chain;
 	struct message msg;
+	/* As in give_input(): what is left then comes at the next turn. */
+	unsigned int turns = worker->vq->size;
 	bool room = true;
 	size_t len;
 
 	pthread_mutex_lock(&port->lock);
 	while (!atomic_load(&worker->stop) && (len = next_message(port, &msg))) {
 		u32 used = 0;
+
+		if (!turns--) {
+			console_control_wake(con);
+			break;
+		}
 
 		room = virtq_pop(worker->vq, chain) > 0;
 		if (!room)

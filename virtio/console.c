@@ -137,9 +137,12 @@ static bool give_input(struct console_port *port)
 {
 	struct virtq *vq = port->rx.vq;
 	bool had = false, left;
+	/* A driver that refills the ring meanwhile must not keep the main loop from the lock. */
+	unsigned int turns = vq->size;
 
 	pthread_mutex_lock(&port->lock);
-	while (port->nr_in && !atomic_load(&port->rx.stop) && virtq_pop(vq, &port->rx_chain) > 0) {
+	while (turns-- && port->nr_in && !atomic_load(&port->rx.stop) &&
+	       virtq_pop(vq, &port->rx_chain) > 0) {
 		size_t len = min((u64)port->nr_in, port->rx_chain.in_len);
 
 		/* A buffer that cannot be written goes back empty: the input is for another. */

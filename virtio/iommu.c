@@ -271,19 +271,21 @@ static void fill_fault(struct viommu_fault *wire, const struct iommu_fault *faul
 
 /*
  * With event_lock. True if a buffer took the report. A buffer that is too small goes
- * back unused, since a report is never cut or spread.
+ * back unused, since a report is never cut or spread. At most *@budget buffers are taken.
  */
-static bool send_event(struct virtio_iommu *viommu, const struct iommu_fault *fault)
+static bool send_event(struct virtio_iommu *viommu, const struct iommu_fault *fault,
+		       unsigned int *budget)
 {
 	struct virtq *vq = &viommu->vdev.vqs[VIOMMU_EVENTQ];
 	struct viommu_fault wire;
 
 	fill_fault(&wire, fault);
-	while (!atomic_load(viommu->stopping) && virtq_pop(vq, &viommu->event) > 0) {
+	while (*budget && !atomic_load(viommu->stopping) && virtq_pop(vq, &viommu->event) > 0) {
 		const struct virtq_chain *chain = &viommu->event;
 		bool sent = chain->in_len >= sizeof(wire) &&
 			    virtq_copy_in(vq, chain, 0, &wire, sizeof(wire)) > 0;
 
+		(*budget)--;
 		if (virtq_push(vq, chain->head, sent ? sizeof(wire) : 0))
 			return false;
 		if (sent)
@@ -296,17 +298,21 @@ static bool send_event(struct virtio_iommu *viommu, const struct iommu_fault *fa
 static void flush_events(struct virtio_iommu *viommu)
 {
 	struct virtq *vq = &viommu->vdev.vqs[VIOMMU_EVENTQ];
+	/* A driver could offer buffers that are too small for ever; good ones are enough. */
+	unsigned int budget = VIRTIO_IOMMU_MAX_PENDING + vq->size;
 
 	do {
 		unsigned int n = 0;
 
-		while (n < viommu->nr_pending && send_event(viommu, &viommu->pending[n]))
+		while (n < viommu->nr_pending &&
+		       send_event(viommu, &viommu->pending[n], &budget))
 			n++;
 		viommu->nr_pending -= n;
 		memmove(viommu->pending, viommu->pending + n,
 			viommu->nr_pending * sizeof(viommu->pending[0]));
 		virtq_publish(vq);
-	} while (viommu->nr_pending && !atomic_load(viommu->stopping) && virtq_enable_kick(vq));
+	} while (viommu->nr_pending && budget && !atomic_load(viommu->stopping) &&
+		 virtq_enable_kick(vq));
 }
 
 static void report_fault(void *opaque, const struct iommu_fault *fault)

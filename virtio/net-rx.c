@@ -181,7 +181,8 @@ static struct virtq_chain *next_buffer(struct net_queue *q, enum rx_state *state
 	struct virtq_chain *chain = q->nr_heads ? &q->next : &q->chain;
 
 	while (q->nr_heads || !q->has_chain) {
-		if (virtq_pop(q->vq, chain) <= 0) {
+		/* A driver can refill the ring for ever: it must be possible to stop. */
+		if (atomic_load(&q->worker.stop) || virtq_pop(q->vq, chain) <= 0) {
 			*state = RX_NO_BUFFER;
 			return NULL;
 		}

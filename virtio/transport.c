@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <linux/virtio_config.h>
 #include <string.h>
 
 #include "virtio/transport.h"
@@ -15,7 +16,9 @@ void virtio_set_address(u64 *reg, unsigned int off, u64 val, unsigned int len)
 
 void virtio_write_features(struct virtio_regs *regs, struct virtio_device *vdev, u32 val)
 {
-	if (regs->driver_feature_select >= 2)
+	/* What was agreed on stays, and is what the register shows. */
+	if (regs->driver_feature_select >= 2 ||
+	    (atomic_load(&vdev->status) & VIRTIO_CONFIG_S_FEATURES_OK))
 		return;
 	virtio_set_address(&regs->driver_features, 4 * regs->driver_feature_select, val, 4);
 	virtio_set_features(vdev, regs->driver_features);

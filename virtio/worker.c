@@ -72,6 +72,7 @@ void virtio_worker_stop(struct virtio_worker *w)
 int virtio_worker_init(struct virtio_worker *w, struct virtq *vq,
 		       void (*serve)(struct virtio_worker *worker), const char *name)
 {
+	static const int faults[] = {SIGBUS, SIGSEGV, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
 	sigset_t all, old;
 	int ret;
 
@@ -84,8 +85,10 @@ int virtio_worker_init(struct virtio_worker *w, struct virtq *vq,
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->changed, NULL);
 
-	/* Signals are for other threads. */
+	/* Signals are for other threads, but for those that this one brings upon itself. */
 	sigfillset(&all);
+	for (size_t i = 0; i < ARRAY_SIZE(faults); i++)
+		sigdelset(&all, faults[i]);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	ret = pthread_create(&w->thread, NULL, worker_thread, w);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);

@@ -33,7 +33,7 @@ struct virtio_mmio {
 int virtio_mmio_init(struct virtio_mmio *vmmio, struct virtio_device *vdev, struct vm *vm, u64 base,
 		     u32 gsi);
 
-/* Once the vCPUs and the device's threads have ended. */
+/* Once no vCPU runs any more and the device is stopped. */
 void virtio_mmio_destroy(struct virtio_mmio *vmmio);
 
 #endif /* LKVM_VIRTIO_MMIO_H */

@@ -36,11 +36,13 @@ struct virtio_worker {
 };
 
 /*
- * Makes the thread, stopped, with all signals blocked; @name of at most 15 bytes is its
- * name. @vq has a kick_fd. -errno.
+ * Makes the thread, stopped, with all signals blocked but faults of its own; @name of at
+ * most 15 bytes is its name. @vq has a kick_fd. -errno.
  */
 int virtio_worker_init(struct virtio_worker *worker, struct virtq *vq,
 		       void (*serve)(struct virtio_worker *worker), const char *name);
+
+/* Ends the thread, stopped or not. */
 void virtio_worker_destroy(struct virtio_worker *worker);
 
 void virtio_worker_start(struct virtio_worker *worker);
