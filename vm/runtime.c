@@ -28,6 +28,7 @@ static struct {
 	char name[GUEST_NAME_MAX + 1];
 	char lock_file[FILE_MAX], socket_file[FILE_MAX];
 	void (*before_end)(void);
+	sigset_t handled;
 } own = {.dir = -1, .lock = -1};
 
 bool guest_name_valid(const char *name)
@@ -335,18 +336,41 @@ static void end_by_signal(int sig)
 	raise(sig);
 }
 
-static const int ending_signals[] = {SIGHUP,  SIGINT, SIGQUIT, SIGTERM, SIGILL,
-				     SIGABRT, SIGBUS, SIGFPE,  SIGSEGV};
+/* What a thread's own instruction leads to, which cannot wait. */
+static const int fault_signals[] = {SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGSYS};
 
-static void handle_signals(void)
+/* With the real-time signals all others that end a program by default and can be handled. */
+static const int ending_signals[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGUSR1,   SIGUSR2,
+				     SIGPIPE, SIGALRM, SIGTERM, SIGSTKFLT, SIGXCPU,
+				     SIGXFSZ, SIGPROF, SIGIO,	SIGVTALRM, SIGPWR};
+
+static void handle_signal(int sig)
 {
 	struct sigaction action = {.sa_handler = end_by_signal, .sa_flags = SA_RESETHAND}, old;
 
 	sigfillset(&action.sa_mask);
-	for (size_t i = 0; i < ARRAY_SIZE(ending_signals); i++) {
-		if (!sigaction(ending_signals[i], NULL, &old) && old.sa_handler == SIG_DFL)
-			sigaction(ending_signals[i], &action, NULL);
-	}
+	/* What was ignored at the start, as by nohup, stays so. */
+	if (!sigaction(sig, NULL, &old) && old.sa_handler == SIG_DFL &&
+	    !sigaction(sig, &action, NULL))
+		sigaddset(&own.handled, sig);
+}
+
+static void handle_signals(void)
+{
+	sigemptyset(&own.handled);
+	for (size_t i = 0; i < ARRAY_SIZE(fault_signals); i++)
+		handle_signal(fault_signals[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(ending_signals); i++)
+		handle_signal(ending_signals[i]);
+	for (int sig = SIGRTMIN; sig <= SIGRTMAX; sig++)
+		handle_signal(sig);
+}
+
+void guest_ending_signals(sigset_t *signals)
+{
+	*signals = own.handled;
+	for (size_t i = 0; i < ARRAY_SIZE(fault_signals); i++)
+		sigdelset(signals, fault_signals[i]);
 }
 
 static int claim(const char *name)
