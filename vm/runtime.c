@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -314,22 +315,33 @@ const char *guest_name(void)
 
 void guest_release(void)
 {
-	int lock = own.lock;
+	sigset_t all, old;
 
-	if (lock < 0)
+	if (own.lock < 0)
 		return;
-	own.lock = -1;
+	/* Twice would remove the files of who takes the name next; half of it leaves one. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
 	unlinkat(own.dir, own.socket_file, 0);
 	unlinkat(own.dir, own.lock_file, 0);
 	/* The name is free from here on. */
-	close(lock);
+	close(own.lock);
+	own.lock = -1;
 	close(own.dir);
 	own.dir = -1;
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
-/* Ends the program as the signal does by default, but leaves nothing behind. */
+/*
+ * Ends the program as the signal does by default, but leaves nothing behind. Every signal is
+ * blocked here: one that is sent meanwhile comes to another thread, which waits for the end.
+ */
 static void end_by_signal(int sig)
 {
+	static atomic_flag ending = ATOMIC_FLAG_INIT;
+
+	while (atomic_flag_test_and_set(&ending))
+		pause();
 	own.before_end();
 	guest_release();
 	signal(sig, SIG_DFL);
@@ -346,7 +358,7 @@ static const int ending_signals[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGUSR1,   SIGUS
 
 static void handle_signal(int sig)
 {
-	struct sigaction action = {.sa_handler = end_by_signal, .sa_flags = SA_RESETHAND}, old;
+	struct sigaction action = {.sa_handler = end_by_signal}, old;
 
 	sigfillset(&action.sa_mask);
 	/* What was ignored at the start, as by nohup, stays so. */
