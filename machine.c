@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "machine.h"
+#include "util/cleanup.h"
 #include "util/log.h"
 #include "vm/runtime.h"
 
@@ -31,6 +32,24 @@ static void stop_ready(void *opaque)
 	loop_quit(&m->loop);
 }
 
+/*
+ * Stops as SIGTSTP does by default, which is not at all if there is no shell that could let the
+ * program go on.
+ */
+static void suspend(void)
+{
+	sigset_t stop;
+
+	terminal_suspend();
+	sigemptyset(&stop);
+	sigaddset(&stop, SIGTSTP);
+	raise(SIGTSTP);
+	pthread_sigmask(SIG_UNBLOCK, &stop, NULL);
+	/* SIGCONT came. */
+	pthread_sigmask(SIG_BLOCK, &stop, NULL);
+	terminal_again();
+}
+
 static void signal_ready(void *opaque)
 {
 	struct machine *m = opaque;
@@ -38,7 +57,11 @@ static void signal_ready(void *opaque)
 
 	if (read(m->signal_source.fd, &info, sizeof(info)) != sizeof(info))
 		return;
-	if (info.ssi_signo == SIGCONT) {
+	switch (info.ssi_signo) {
+	case SIGTSTP:
+		suspend();
+		return;
+	case SIGCONT:
 		/* The shell has used the terminal meanwhile. */
 		terminal_again();
 		return;
@@ -60,9 +83,6 @@ static int init_loop(struct machine *m)
 
 	if (ret)
 		return ret;
-	signal(SIGPIPE, SIG_IGN);
-	/* A file that would exceed the user's limit is an error of that file. */
-	signal(SIGXFSZ, SIG_IGN);
 	m->stop_source = (struct loop_source){
 		.fd = m->vm.stop_fd,
 		.ready = stop_ready,
@@ -78,17 +98,18 @@ static int init_loop(struct machine *m)
  */
 static int take_signals(struct machine *m)
 {
-	static const int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 	struct sigaction action;
 	sigset_t signals;
 
-	sigemptyset(&signals);
-	/* nohup and shells start a program with signals that it has to go on ignoring. */
-	for (size_t i = 0; i < ARRAY_SIZE(ending); i++) {
-		if (!sigaction(ending[i], NULL, &action) && action.sa_handler != SIG_IGN)
-			sigaddset(&signals, ending[i]);
-	}
+	guest_ending_signals(&signals);
+	sigdelset(&signals, KICK_SIGNAL);
 	sigaddset(&signals, SIGCONT);
+	/*
+	 * SIGTTIN and SIGTTOU are for a program in the background, which has no terminal to leave
+	 * in order; and a read would fail where it has to wait for the foreground.
+	 */
+	if (!sigaction(SIGTSTP, NULL, &action) && action.sa_handler != SIG_IGN)
+		sigaddset(&signals, SIGTSTP);
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 
 	m->signal_source = (struct loop_source){.ready = signal_ready, .opaque = m};
@@ -161,12 +182,19 @@ static int run(struct machine *m)
 	return atomic_load(&m->vm.status);
 }
 
+/* Of a signal that ends lkvm at once. */
+static void before_end(void)
+{
+	cleanup_run();
+	terminal_restore();
+}
+
 static int claim_name(const struct machine_config *config)
 {
 	char name[32];
 
 	snprintf(name, sizeof(name), "guest-%d", (int)getpid());
-	return guest_claim(config->name ? config->name : name, terminal_restore);
+	return guest_claim(config->name ? config->name : name, before_end);
 }
 
 int machine_run(const struct machine_config *config)
@@ -178,6 +206,9 @@ int machine_run(const struct machine_config *config)
 		pr_err("out of memory");
 		return 1;
 	}
+	signal(SIGPIPE, SIG_IGN);
+	/* A file that would exceed the user's limit is an error of that file. */
+	signal(SIGXFSZ, SIG_IGN);
 	if (terminal_check() || claim_name(config))
 		goto out_free;
 	m->config = config;

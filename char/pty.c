@@ -14,12 +14,13 @@
 #include <unistd.h>
 
 #include "char/stream.h"
+#include "util/cleanup.h"
 #include "util/log.h"
 
 struct pty {
 	struct stream stream;
 	char name[64]; /* /dev/pts/N */
-	char link[PATH_MAX]; /* "": none */
+	int link; /* handle of cleanup_add(), negative: none */
 };
 
 static struct pty *to_pty(struct stream *s)
@@ -42,22 +43,9 @@ static void ended(struct stream *s, ssize_t n)
 	(void)n;
 }
 
-static void remove_link(struct pty *pty)
-{
-	char target[sizeof(pty->name) + 1];
-	ssize_t n;
-
-	if (!pty->link[0])
-		return;
-	n = readlink(pty->link, target, sizeof(target));
-	/* Somebody else's by now, perhaps. */
-	if (n == (ssize_t)strlen(pty->name) && !memcmp(target, pty->name, n))
-		unlink(pty->link);
-}
-
 static void close_pty(struct stream *s)
 {
-	remove_link(to_pty(s));
+	cleanup_remove(to_pty(s)->link);
 }
 
 static const struct stream_ops pty_ops = {
@@ -112,10 +100,31 @@ err:
 	return ret;
 }
 
+/* No signal ends lkvm between the link and the note of it. */
+static int link_to(struct pty *pty, const char *path)
+{
+	sigset_t old;
+	int ret = 0;
+
+	cleanup_hold(&old);
+	if (symlink(pty->name, path) < 0) {
+		ret = -errno;
+	} else {
+		pty->link = cleanup_add(path);
+		if (pty->link < 0) {
+			ret = pty->link;
+			unlink(path);
+		}
+	}
+	cleanup_unhold(&old);
+	return ret;
+}
+
 /* A link is replaced, most likely one that a killed lkvm left; nothing else is. */
 static int make_link(struct pty *pty, const char *what, const char *path)
 {
 	struct stat st;
+	int ret;
 
 	if (!lstat(path, &st)) {
 		if (!S_ISLNK(st.st_mode)) {
@@ -124,14 +133,10 @@ static int make_link(struct pty *pty, const char *what, const char *path)
 		}
 		unlink(path);
 	}
-	if (symlink(pty->name, path) < 0) {
-		int ret = -errno;
-
+	ret = link_to(pty, path);
+	if (ret)
 		pr_err("%s: cannot make the link '%s': %s", what, path, strerror(-ret));
-		return ret;
-	}
-	strcpy(pty->link, path);
-	return 0;
+	return ret;
 }
 
 int pty_chardev_open(struct chardev **out, const char *what, const char *link, struct loop *loop)
@@ -143,6 +148,7 @@ int pty_chardev_open(struct chardev **out, const char *what, const char *link, s
 		pr_err("out of memory");
 		return -ENOMEM;
 	}
+	pty->link = -1;
 	ret = stream_init(&pty->stream, &pty_ops, loop);
 	if (ret) {
 		pr_err("%s: cannot make a pty: %s", what, strerror(-ret));

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "char/stream.h"
+#include "util/cleanup.h"
 #include "util/log.h"
 
 /* Clients that may wait. */
@@ -21,8 +22,7 @@ struct socket_chardev {
 	struct stream stream;
 	int listen_fd; /* -1: not bound */
 	struct sockaddr_un addr;
-	dev_t dev;
-	ino_t ino; /* of our file, once bound */
+	int file; /* handle of cleanup_add(), negative: none */
 };
 
 static struct socket_chardev *to_socket(struct stream *s)
@@ -90,14 +90,10 @@ static void ended(struct stream *s, ssize_t n)
 static void close_socket(struct stream *s)
 {
 	struct socket_chardev *sock = to_socket(s);
-	struct stat st;
 
-	if (sock->listen_fd < 0)
-		return;
-	/* The path may be somebody else's by now. */
-	if (!lstat(sock->addr.sun_path, &st) && st.st_dev == sock->dev && st.st_ino == sock->ino)
-		unlink(sock->addr.sun_path);
-	close(sock->listen_fd);
+	cleanup_remove(sock->file);
+	if (sock->listen_fd >= 0)
+		close(sock->listen_fd);
 }
 
 static const struct stream_ops socket_ops = {
@@ -136,25 +132,39 @@ static int clear_path(const struct socket_chardev *sock, const char *what)
 	return 0;
 }
 
+/* No signal ends lkvm between the file and the note of it. */
+static int bind_file(struct socket_chardev *sock, int fd)
+{
+	sigset_t old;
+	int ret = 0;
+
+	cleanup_hold(&old);
+	if (bind(fd, (const struct sockaddr *)&sock->addr, sizeof(sock->addr)) < 0) {
+		ret = -errno;
+	} else {
+		sock->file = cleanup_add(sock->addr.sun_path);
+		if (sock->file < 0) {
+			ret = sock->file;
+			unlink(sock->addr.sun_path);
+		}
+	}
+	cleanup_unhold(&old);
+	return ret;
+}
+
 static int bind_socket(struct socket_chardev *sock)
 {
-	const struct sockaddr *addr = (const struct sockaddr *)&sock->addr;
-	struct stat st;
 	int fd, ret;
 
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	if (bind(fd, addr, sizeof(sock->addr)) < 0) {
-		ret = -errno;
+	ret = bind_file(sock, fd);
+	if (ret) {
 		close(fd);
 		return ret;
 	}
 	sock->listen_fd = fd;
-	if (lstat(sock->addr.sun_path, &st) < 0)
-		return -errno;
-	sock->dev = st.st_dev;
-	sock->ino = st.st_ino;
 	if (listen(fd, BACKLOG) < 0)
 		return -errno;
 	return stream_watch(&sock->stream, fd);
@@ -176,6 +186,7 @@ int socket_chardev_open(struct chardev **out, const char *what, const char *path
 		return -ENOMEM;
 	}
 	sock->listen_fd = -1;
+	sock->file = -1;
 	sock->addr.sun_family = AF_UNIX;
 	strcpy(sock->addr.sun_path, path);
 	ret = stream_init(&sock->stream, &socket_ops, loop);

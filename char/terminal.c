@@ -16,8 +16,12 @@
 
 #define ESCAPE 0x01 /* ctrl-a */
 
-static struct termios saved;
-static bool is_raw;
+/*
+ * Static and for the signals that end the program. is_raw: the terminal was set as @raw, and
+ * nobody was seen to have changed that; then @saved is how it was before.
+ */
+static struct termios saved, raw;
+static bool want_raw, is_raw;
 
 static struct terminal *to_terminal(struct chardev *dev)
 {
@@ -47,39 +51,96 @@ int terminal_check(void)
 	return 0;
 }
 
-void terminal_restore(void)
+/* The terminal is that of other programs for now. One that controls nobody is everybody's. */
+static bool in_background(void)
+{
+	pid_t group = tcgetpgrp(STDIN_FILENO);
+
+	return group >= 0 && group != getpgrp();
+}
+
+static bool get_modes(struct termios *modes)
+{
+	memset(modes, 0, sizeof(*modes));
+	return !tcgetattr(STDIN_FILENO, modes);
+}
+
+static bool is_set_as(const struct termios *modes)
+{
+	struct termios now;
+
+	return get_modes(&now) && !memcmp(&now, modes, sizeof(now));
+}
+
+/* Even in the background, where SIGTTOU would stop the program if it was not blocked. */
+static bool set_modes(int when, const struct termios *modes)
+{
+	sigset_t stop, old;
+	bool done;
+
+	sigemptyset(&stop);
+	sigaddset(&stop, SIGTTOU);
+	pthread_sigmask(SIG_BLOCK, &stop, &old);
+	done = !tcsetattr(STDIN_FILENO, when, modes);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return done;
+}
+
+void terminal_suspend(void)
 {
 	if (!is_raw)
 		return;
 	is_raw = false;
-	tcsetattr(STDIN_FILENO, TCSAFLUSH, &saved);
+	if (!in_background())
+		set_modes(TCSAFLUSH, &saved);
+	else if (is_set_as(&raw))
+		/* What is typed is not for us. */
+		set_modes(TCSANOW, &saved);
 	log_set_raw_tty(false);
 }
 
-static bool set_raw(void)
+void terminal_restore(void)
 {
-	struct termios raw = saved;
+	want_raw = false;
+	terminal_suspend();
+}
 
-	cfmakeraw(&raw);
-	return !tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+/* In the foreground. */
+static void set_raw(void)
+{
+	struct termios modes;
+
+	/* Some shells give a program the modes back that it had. */
+	if (is_set_as(&raw)) {
+		is_raw = true;
+	} else if (get_modes(&modes)) {
+		saved = modes;
+		cfmakeraw(&modes);
+		is_raw = set_modes(TCSANOW, &modes) && get_modes(&raw);
+	}
+	log_set_raw_tty(is_raw);
 }
 
 void terminal_again(void)
 {
-	/* In the background this would stop the program once more. */
-	if (is_raw && tcgetpgrp(STDIN_FILENO) == getpgrp())
+	if (!want_raw)
+		return;
+	if (!in_background()) {
 		set_raw();
+	} else if (is_raw && !is_set_as(&raw)) {
+		/* The shell has set it anew, and what is there from now on is not ours. */
+		is_raw = false;
+		log_set_raw_tty(false);
+	}
 }
 
 void terminal_make_raw(const struct terminal *term)
 {
-	if (!term->dev.user || !isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &saved) < 0)
+	if (!term->dev.user || !isatty(STDIN_FILENO))
 		return;
-	if (!set_raw())
-		return;
-	is_raw = true;
-	log_set_raw_tty(true);
+	want_raw = true;
 	atexit(terminal_restore);
+	terminal_again();
 }
 
 /* Keeps what the console takes, runs the escapes, and returns how many bytes stay. */
@@ -166,8 +227,12 @@ static void input_ready(void *opaque)
 {
 	struct terminal *term = opaque;
 	u8 buf[4096];
-	ssize_t n = read(STDIN_FILENO, buf, sizeof(buf));
+	ssize_t n;
 
+	/* A shell need not say so when it puts a program into the foreground. */
+	if (!is_raw)
+		terminal_again();
+	n = read(STDIN_FILENO, buf, sizeof(buf));
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
 	if (n <= 0) {

@@ -314,41 +314,182 @@ forced() # HOW OPTION...
 }
 
 @test "control: every signal that ends lkvm leaves nothing, also twice" {
-	local signal
+	mkdir files
+	python3 - "$LKVM" "$guests/exit.elf" <<-'EOF'
+		import os, pty, resource, signal, subprocess, sys, termios
+		S = signal
+		resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+		harmless = {S.SIGPIPE, S.SIGXFSZ, S.SIGRTMIN}
+		stopping = {S.SIGSTOP, S.SIGTSTP, S.SIGTTIN, S.SIGTTOU}
+		nothing = {S.SIGCHLD, S.SIGCONT, S.SIGURG, S.SIGWINCH}
+		faults = {S.SIGILL, S.SIGTRAP, S.SIGABRT, S.SIGBUS, S.SIGFPE, S.SIGSEGV, S.SIGSYS}
+		ending = set(range(1, 32)) | {S.SIGRTMIN + 1, 50, S.SIGRTMAX}
+		ending -= harmless | stopping | nothing | {S.SIGKILL}
+		# A background process of a shell ignores some.
+		for number in S.valid_signals() - {S.SIGKILL, S.SIGSTOP}:
+		    S.signal(number, S.SIG_DFL)
+		for number in sorted(ending):
+		    master, slave = pty.openpty()
+		    before = termios.tcgetattr(slave)
+		    lkvm = subprocess.Popen([sys.argv[1], "run", "--name", "one", "-k", sys.argv[2],
+		        "-p", "spin", "--console", "socket=files/socket", "--console",
+		        "pty=files/pty"], stdin=slave, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+		    assert b"spin" in lkvm.stdout.readline()
+		    assert sorted(os.listdir("files")) == ["pty", "socket"]
+		    assert termios.tcgetattr(slave) != before
+		    for i in harmless:
+		        lkvm.send_signal(i)
+		    for i in range(1 + number % 2):
+		        lkvm.send_signal(number)
+		    expected = -number if number in faults else 128 + number
+		    assert lkvm.wait(60) == expected, (number, lkvm.returncode)
+		    left = os.listdir("files") + os.listdir(os.environ["LKVM_RUNTIME_DIR"])
+		    assert not left, (number, left)
+		    assert termios.tcgetattr(slave) == before, number
+		    os.close(master)
+		    os.close(slave)
+	EOF
+}
 
-	for signal in TERM INT HUP QUIT; do
-		# A background process of a shell ignores SIGINT and SIGQUIT.
-		python3 - "$LKVM" "$guests/exit.elf" "SIG$signal" <<-'EOF'
-			import signal, subprocess, sys
-			number = getattr(signal, sys.argv[3])
-			for name in signal.SIGINT, signal.SIGQUIT:
-			    signal.signal(name, signal.SIG_DFL)
-			for times in 1, 2:
-			    lkvm = subprocess.Popen([sys.argv[1], "run", "--name", "one", "-k",
-			        sys.argv[2], "-p", "spin"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-			    assert b"spin" in lkvm.stdout.readline()
-			    for i in range(times):
-			        lkvm.send_signal(number)
-			    assert lkvm.wait(60) == 128 + number, lkvm.returncode
-		EOF
-		expect_nothing_left
-	done
+@test "control: a signal that was ignored at the start stays so" {
+	python3 - "$LKVM" "$guests/exit.elf" <<-'EOF'
+		import signal, subprocess, sys
+		ignored = signal.SIGHUP, signal.SIGUSR1, signal.SIGALRM, signal.SIGTRAP
+		for number in ignored:
+		    signal.signal(number, signal.SIG_IGN)
+		lkvm = subprocess.Popen([sys.argv[1], "run", "-k", sys.argv[2], "-p", "spin"],
+		    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+		assert b"spin" in lkvm.stdout.readline()
+		for number in ignored + (signal.SIGTERM,):
+		    lkvm.send_signal(number)
+		assert lkvm.wait(60) == 128 + signal.SIGTERM, lkvm.returncode
+	EOF
+	expect_nothing_left
 }
 
 @test "control: a signal while the kernel is read leaves nothing" {
 	local signal writer
 
 	mkfifo kernel
-	for signal in TERM HUP; do
-		start_lkvm --name one -k kernel
+	mkdir files
+	for signal in TERM HUP USR1 ALRM IO RTMIN RTMAX SEGV; do
+		start_lkvm --name one -k kernel --serial socket=files/serial \
+			--console socket=files/socket --console pty=files/pty
 		exec {writer}>kernel
 		[ -e runtime/one.lock ]
+		[ "$(cd files && echo *)" = 'pty serial socket' ]
 		end_lkvm "$signal"
 		[ "$status" -gt 128 ]
 		exec {writer}>&-
 		expect_nothing_left
+		[ -z "$(ls -A files)" ]
 		rm life out
 	done
+}
+
+# Runs the Python text of stdin as a shell with a terminal of its own, and these functions.
+as_shell() {
+	cat >shell.py <<-'EOF'
+		import fcntl, os, pty, signal, sys, termios, time
+		master, tty = pty.openpty()
+		os.set_blocking(master, False)
+		if os.fork():
+		    sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
+		signal.alarm(100)
+		os.setsid()
+		fcntl.ioctl(tty, termios.TIOCSCTTY, 0)
+		signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+		def modes():
+		    return termios.tcgetattr(tty)
+		def is_raw():
+		    return not modes()[3] & termios.ICANON
+		def set_modes(to):
+		    termios.tcsetattr(tty, termios.TCSANOW, to)
+		def start(foreground):
+		    pid = os.fork()
+		    if not pid:
+		        os.setpgid(0, 0)
+		        if foreground:
+		            os.tcsetpgrp(tty, os.getpgid(0))
+		        signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+		        for i in range(3):
+		            os.dup2(tty, i)
+		        os.execv(sys.argv[1], [sys.argv[1], "run", "-q", "-k", sys.argv[2], "-p", "spin"])
+		    seen = b""
+		    while b"exit: spin" not in seen:
+		        stopped = os.waitpid(pid, os.WUNTRACED | os.WNOHANG)
+		        assert not stopped[0], stopped
+		        try:
+		            seen += os.read(master, 1000)
+		        except BlockingIOError:
+		            time.sleep(0.01)
+		    return pid
+		def foreground(pid):
+		    os.tcsetpgrp(tty, pid)
+		    os.kill(pid, signal.SIGCONT)
+		    while not is_raw():
+		        time.sleep(0.01)
+		def take():
+		    os.tcsetpgrp(tty, os.getpgid(0))
+		def stop(pid, number):
+		    os.kill(pid, number)
+		    assert os.WIFSTOPPED(os.waitpid(pid, os.WUNTRACED)[1])
+		def end(pid):
+		    os.kill(pid, signal.SIGTERM)
+		    os.kill(pid, signal.SIGCONT)
+		    status = os.waitpid(pid, os.WUNTRACED)[1]
+		    assert os.WIFEXITED(status) and os.WEXITSTATUS(status) == 143, status
+		before = modes()
+		editor = modes()
+		editor[3] &= ~termios.ECHO
+	EOF
+	cat >>shell.py
+	python3 shell.py "$LKVM" "$guests/exit.elf" 3>&-
+	expect_nothing_left
+}
+
+@test "control: in the background the terminal is left alone, in the foreground it is raw" {
+	as_shell <<-'EOF'
+		pid = start(False)
+		assert modes() == before
+		end(pid)
+		assert modes() == before
+		pid = start(False)
+		foreground(pid)
+		end(pid)
+		assert modes() == before
+	EOF
+}
+
+@test "control: what was stopped and goes on in the background ends by a signal" {
+	as_shell <<-'EOF'
+		# A shell that sets the modes for what it starts next, and one that does not.
+		for now, later in (editor, editor), (None, before):
+		    pid = start(True)
+		    assert is_raw()
+		    stop(pid, signal.SIGSTOP)
+		    take()
+		    if now:
+		        set_modes(now)
+		    os.kill(pid, signal.SIGCONT)
+		    end(pid)
+		    assert modes() == later
+		    set_modes(before)
+	EOF
+}
+
+@test "control: SIGTSTP leaves the terminal in order until lkvm goes on" {
+	as_shell <<-'EOF'
+		pid = start(True)
+		for i in range(2):
+		    assert is_raw()
+		    stop(pid, signal.SIGTSTP)
+		    assert modes() == before
+		    take()
+		    foreground(pid)
+		end(pid)
+		assert modes() == before
+	EOF
 }
 
 @test "control: what ends by itself leaves nothing" {

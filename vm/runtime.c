@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,7 @@ static struct {
 	char name[GUEST_NAME_MAX + 1];
 	char lock_file[FILE_MAX], socket_file[FILE_MAX];
 	void (*before_end)(void);
+	sigset_t handled;
 } own = {.dir = -1, .lock = -1};
 
 bool guest_name_valid(const char *name)
@@ -313,40 +315,74 @@ const char *guest_name(void)
 
 void guest_release(void)
 {
-	int lock = own.lock;
+	sigset_t all, old;
 
-	if (lock < 0)
+	if (own.lock < 0)
 		return;
-	own.lock = -1;
+	/* Twice would remove the files of who takes the name next; half of it leaves one. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
 	unlinkat(own.dir, own.socket_file, 0);
 	unlinkat(own.dir, own.lock_file, 0);
 	/* The name is free from here on. */
-	close(lock);
+	close(own.lock);
+	own.lock = -1;
 	close(own.dir);
 	own.dir = -1;
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
-/* Ends the program as the signal does by default, but leaves nothing behind. */
+/*
+ * Ends the program as the signal does by default, but leaves nothing behind. Every signal is
+ * blocked here: one that is sent meanwhile comes to another thread, which waits for the end.
+ */
 static void end_by_signal(int sig)
 {
+	static atomic_flag ending = ATOMIC_FLAG_INIT;
+
+	while (atomic_flag_test_and_set(&ending))
+		pause();
 	own.before_end();
 	guest_release();
 	signal(sig, SIG_DFL);
 	raise(sig);
 }
 
-static const int ending_signals[] = {SIGHUP,  SIGINT, SIGQUIT, SIGTERM, SIGILL,
-				     SIGABRT, SIGBUS, SIGFPE,  SIGSEGV};
+/* What a thread's own instruction leads to, which cannot wait. */
+static const int fault_signals[] = {SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGSYS};
+
+/* With the real-time signals all others that end a program by default and can be handled. */
+static const int ending_signals[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGUSR1,   SIGUSR2,
+				     SIGPIPE, SIGALRM, SIGTERM, SIGSTKFLT, SIGXCPU,
+				     SIGXFSZ, SIGPROF, SIGIO,	SIGVTALRM, SIGPWR};
+
+static void handle_signal(int sig)
+{
+	struct sigaction action = {.sa_handler = end_by_signal}, old;
+
+	sigfillset(&action.sa_mask);
+	/* What was ignored at the start, as by nohup, stays so. */
+	if (!sigaction(sig, NULL, &old) && old.sa_handler == SIG_DFL &&
+	    !sigaction(sig, &action, NULL))
+		sigaddset(&own.handled, sig);
+}
 
 static void handle_signals(void)
 {
-	struct sigaction action = {.sa_handler = end_by_signal, .sa_flags = SA_RESETHAND}, old;
+	sigemptyset(&own.handled);
+	for (size_t i = 0; i < ARRAY_SIZE(fault_signals); i++)
+		handle_signal(fault_signals[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(ending_signals); i++)
+		handle_signal(ending_signals[i]);
+	for (int sig = SIGRTMIN; sig <= SIGRTMAX; sig++)
+		handle_signal(sig);
+}
 
-	sigfillset(&action.sa_mask);
-	for (size_t i = 0; i < ARRAY_SIZE(ending_signals); i++) {
-		if (!sigaction(ending_signals[i], NULL, &old) && old.sa_handler == SIG_DFL)
-			sigaction(ending_signals[i], &action, NULL);
-	}
+void guest_ending_signals(sigset_t *signals)
+{
+	*signals = own.handled;
+	for (size_t i = 0; i < ARRAY_SIZE(fault_signals); i++)
+		sigdelset(signals, fault_signals[i]);
 }
 
 static int claim(const char *name)

@@ -14,9 +14,6 @@
 #include "util/log.h"
 #include "vm/vm.h"
 
-/* Interrupts KVM_RUN so that the loop looks at vm->stopping and vm->pausing. */
-#define KICK_SIGNAL SIGRTMIN
-
 static __thread struct vcpu *this_vcpu;
 
 static void kick_handler(int sig)

@@ -50,12 +50,20 @@ void terminal_destroy(struct terminal *term);
 
 /*
  * Raw mode, if stdin is a terminal and a device is connected to it, until
- * terminal_restore() or the program's exit.
+ * terminal_restore() or the program's exit. In the background only terminal_again() sets it.
  */
 void terminal_make_raw(const struct terminal *term);
-void terminal_restore(void); /* async-signal-safe */
 
-/* The program goes on after it was stopped: raw mode again, if it was on. */
+/*
+ * The modes as they were; in the background only if they are still those that were set here,
+ * since they may be those of another program. Async-signal-safe.
+ */
+void terminal_restore(void);
+
+/* The same until terminal_again(): the program is about to stop. */
+void terminal_suspend(void);
+
+/* The program goes on after it was stopped: raw mode if it is in the foreground. */
 void terminal_again(void);
 
 #endif /* LKVM_CHAR_TERMINAL_H */

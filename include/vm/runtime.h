@@ -11,6 +11,7 @@
 #ifndef LKVM_VM_RUNTIME_H
 #define LKVM_VM_RUNTIME_H
 
+#include <signal.h>
 #include <sys/types.h>
 
 #include "util/types.h"
@@ -43,6 +44,13 @@ int runtime_dir_open(bool create);
  * returned.
  */
 int guest_claim(const char *name, void (*before_end)(void));
+
+/*
+ * After guest_claim(): the signals that it handles and that another thread or process sends. Who
+ * blocks them may take them in another way, which has to call guest_release(), too. The others
+ * are faults, which the kernel does not let wait: it ends a process that blocks them.
+ */
+void guest_ending_signals(sigset_t *signals);
 
 /* The name that this process has, or NULL. */
 const char *guest_name(void);

@@ -5,6 +5,7 @@
 
 #include <linux/kvm.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <time.h>
 
@@ -12,6 +13,12 @@
 #include "vm/bus.h"
 #include "vm/irq.h"
 #include "vm/memory.h"
+
+/*
+ * Interrupts KVM_RUN so that a vCPU's thread looks at vm->stopping and vm->pausing. From
+ * vm_start() on it does nothing else.
+ */
+#define KICK_SIGNAL SIGRTMIN
 
 struct vm;
 
