@@ -16,6 +16,13 @@ static bool quiet;
 static bool raw_tty;
 static int stop_fd = -1;
 
+static __thread bool never_waits;
+
+void log_never_wait(bool on)
+{
+	never_waits = on;
+}
+
 static void write_all(const char *buf, size_t len)
 {
 	while (len) {
@@ -25,7 +32,7 @@ static void write_all(const char *buf, size_t len)
 		};
 		ssize_t n;
 
-		if (poll(fds, ARRAY_SIZE(fds), -1) < 0)
+		if (poll(fds, ARRAY_SIZE(fds), never_waits ? 0 : -1) < 0)
 			continue;
 		if (!fds[0].revents)
 			return;

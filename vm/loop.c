@@ -3,6 +3,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "util/log.h"
 #include "vm/loop.h"
 
 int loop_init(struct loop *loop)
@@ -40,19 +41,24 @@ void loop_enable(struct loop *loop, struct loop_source *source, bool on)
 
 int loop_run(struct loop *loop)
 {
-	while (!loop->done) {
+	int ret = 0;
+
+	/* Signals and the control socket are served here, whoever reads stderr. */
+	log_never_wait(true);
+	while (!loop->done && !ret) {
 		struct epoll_event event;
 		int n = epoll_wait(loop->fd, &event, 1, -1);
 
 		if (n < 0 && errno != EINTR)
-			return -errno;
+			ret = -errno;
 		if (n > 0) {
 			struct loop_source *source = event.data.ptr;
 
 			source->ready(source->opaque);
 		}
 	}
-	return 0;
+	log_never_wait(false);
+	return ret;
 }
 
 void loop_quit(struct loop *loop)

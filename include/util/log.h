@@ -31,4 +31,10 @@ void log_set_raw_tty(bool raw);
  */
 void log_set_stop_fd(int fd);
 
+/*
+ * Lines of the calling thread are cut or lost, rather than waited for, while nobody reads
+ * them: for the thread that everything else depends on.
+ */
+void log_never_wait(bool on);
+
 #endif /* LKVM_UTIL_LOG_H */
