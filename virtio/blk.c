@@ -413,12 +413,9 @@ static void blk_stat(struct virtio_device *vdev, struct report *r)
 		const char *name;
 		bool has_bytes;
 	} kinds[BLK_NR_KINDS] = {
-		[BLK_READ] = {"reads", true},
-		[BLK_WRITE] = {"writes", true},
-		[BLK_FLUSH] = {"flushes", false},
-		[BLK_DISCARD] = {"discards", true},
-		[BLK_WRITE_ZEROES] = {"zeroes", true},
-		[BLK_OTHER] = {"others", false},
+		[BLK_READ] = {"reads", true},	       [BLK_WRITE] = {"writes", true},
+		[BLK_FLUSH] = {"flushes", false},      [BLK_DISCARD] = {"discards", true},
+		[BLK_WRITE_ZEROES] = {"zeroes", true}, [BLK_OTHER] = {"others", false},
 	};
 	const struct virtio_blk *blk = to_blk(vdev);
 
