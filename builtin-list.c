@@ -49,7 +49,8 @@ void builtin_list_usage(void)
 {
 	printf("usage: lkvm list [OPTIONS]\n\n"
 	       "Lists the guests of this user that run: name, process, state, number of vCPUs,\n"
-	       "memory, and for how long they have run. One that does not answer within two seconds,\n"
+	       "memory, and for how long they have run. One that does not answer within two "
+	       "seconds,\n"
 	       "as while it is stopped by a signal, is unresponsive.\n\n");
 	print_options(options);
 }

@@ -42,8 +42,7 @@ int guest_receive(int fd, char **payload, size_t *len, const struct timespec *de
  * Both for a guest that the user named, within @ms milliseconds, 0 for as long as a busy host
  * may need; prints the reason.
  */
-int guest_ask(const struct guest *guest, const char *request, u64 ms, char **payload,
-	      size_t *len);
+int guest_ask(const struct guest *guest, const char *request, u64 ms, char **payload, size_t *len);
 
 /* For verbs that only take a NAME, --json and --help. */
 struct client_options {

@@ -270,9 +270,9 @@ forced() # HOW OPTION...
 	local name
 
 	for name in a b; do
-		"$LKVM" run --name "$name" -k "$guests/exit.elf" -p sleep </dev/null >"$name" 2>&1 3>&- &
+		"$LKVM" run --name "$name" -k "$guests/exit.elf" -p sleep </dev/null >"$name.out" 2>&1 3>&- &
 		stopped+=("$!")
-		until grep -q 'exit: sleep' "$name"; do kill -0 "$!"; done
+		until grep -q 'exit: sleep' "$name.out"; do kill -0 "$!"; done
 		kill -s STOP "$!"
 	done
 	exit_guest sleep
