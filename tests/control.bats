@@ -135,6 +135,8 @@ blocked_guest() {
 	[ "$(json 'j["devices"][1]["queues"][0]["requests"] > 0')" = True ]
 	[ "$(json 'j["devices"][1]["queues"][0]["iotlb_hits"] > 0')" = True ]
 	[ "$(json 'j["devices"][1]["faults"] > 0')" = True ]
+	[ "$(json 'j["devices"][1]["writes"]["bytes"] > 0')" = True ]
+	[ "$(json 'j["serial_port"]')" = "{'bytes_dropped': 0}" ]
 	lkvm iommu --json --mappings
 	[ "$status" -eq 0 ]
 	[ "$(json 'sum(len(d["mappings"]) for d in j["domains"]) == j["nr_mappings"]')" = True ]
@@ -152,6 +154,15 @@ blocked_guest() {
 	exit_guest sleep
 	lkvm iommu
 	expect_error "guest 'one'" 'no IOMMU'
+}
+
+@test "control: stat tells what the serial port printed to nobody" {
+	start_lkvm --name one -k "$guests/exit.elf" -p chatter --serial socket=line
+	until lkvm stat one --json && [ "$(json 'j["serial_port"]["bytes_dropped"] > 0')" = True ]; do
+		kill -0 "$lkvm_pid"
+	done
+	end_lkvm TERM
+	[ "$status" -eq 143 ]
 }
 
 @test "control: pause and resume, each twice" {
