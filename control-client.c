@@ -305,6 +305,7 @@ int guest_ask(const struct guest *guest, const char *request, u64 ms, char **pay
 	struct timespec deadline = client_deadline(ms ? ms : ANSWER_MS);
 	int ret = guest_send(guest->dir, guest->name, request, &deadline);
 
+	*payload = NULL;
 	if (ret >= 0)
 		ret = guest_receive(ret, payload, len, &deadline);
 	switch (ret) {
