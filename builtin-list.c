@@ -9,11 +9,28 @@
 
 #include "builtin.h"
 #include "control-client.h"
+#include "util/file.h"
 #include "util/log.h"
 #include "util/parse.h"
 #include "util/report.h"
 
+/* All guests together may take so long to answer: more than one that can needs. */
+#define LIST_MS 2000
+
+struct list_options {
+	struct client_options client;
+	bool names;
+};
+
+static int opt_names(void *opaque, const char *value)
+{
+	(void)value;
+	((struct list_options *)opaque)->names = true;
+	return 0;
+}
+
 static const struct option_def options[] = {
+	{"names", 0, NULL, "only their names, without asking them", opt_names},
 	{"json", 0, NULL, "print JSON", client_opt_json},
 	{"help", 'h', NULL, "print this", client_opt_help},
 	{NULL, 0, NULL, NULL, NULL},
@@ -22,7 +39,8 @@ static const struct option_def options[] = {
 struct info {
 	const char *name;
 	pid_t pid;
-	char state[16]; /* running, paused, starting, stopping or "no answer" */
+	int fd; /* what it was asked by, or a negative errno */
+	char state[16]; /* running, paused, starting, stopping or unresponsive */
 	bool known; /* what follows is */
 	u64 vcpus, memory, uptime;
 };
@@ -31,7 +49,9 @@ void builtin_list_usage(void)
 {
 	printf("usage: lkvm list [OPTIONS]\n\n"
 	       "Lists the guests of this user that run: name, process, state, number of vCPUs,\n"
-	       "memory, and for how long they have run.\n\n");
+	       "memory, and for how long they have run. One that does not answer within two "
+	       "seconds,\n"
+	       "as while it is stopped by a signal, is unresponsive.\n\n");
 	print_options(options);
 }
 
@@ -59,17 +79,17 @@ static void parse_info(struct info *info, char *text)
 }
 
 /* False if the guest ended meanwhile. */
-static bool get_info(int dir, const char *name, struct info *info)
+static bool get_info(int dir, struct info *info, const struct timespec *deadline)
 {
-	const char *state = "no answer";
-	char *text;
+	const char *state = "unresponsive";
+	int ret = info->fd;
+	char *text = NULL;
 	size_t len;
-	int ret;
 
-	*info = (struct info){.name = name, .pid = guest_pid(dir, name)};
 	if (info->pid <= 0)
 		return false;
-	ret = guest_request(dir, name, "info", &text, &len);
+	if (ret >= 0)
+		ret = guest_receive(ret, &text, &len, deadline);
 	if (!ret) {
 		parse_info(info, text);
 		free(text);
@@ -83,7 +103,7 @@ static bool get_info(int dir, const char *name, struct info *info)
 	else if (ret == -ECONNREFUSED)
 		state = "stopping";
 	snprintf(info->state, sizeof(info->state), "%s", state);
-	return guest_pid(dir, name) > 0;
+	return guest_pid(dir, info->name) > 0;
 }
 
 static void print_duration(u64 s)
@@ -95,7 +115,7 @@ static void print_duration(u64 s)
 
 static void print_table_row(const struct info *info)
 {
-	printf("%-20s %8d %-9s ", info->name, (int)info->pid, info->state);
+	printf("%-20s %8d %-12s ", info->name, (int)info->pid, info->state);
 	if (!info->known) {
 		printf("%5s %10s %s\n", "-", "-", "-");
 		return;
@@ -133,13 +153,56 @@ static int print_report(struct report *r)
 	return 0;
 }
 
-static int list(int dir, bool json)
+static void list_names(const char (*names)[GUEST_NAME_MAX + 1], int nr, struct report *r)
 {
-	struct report *r = json ? report_new(true, SIZE_MAX) : NULL;
+	for (int i = 0; i < nr; i++) {
+		if (r)
+			report_str(r, NULL, names[i]);
+		else
+			puts(names[i]);
+	}
+}
+
+/* One that does not answer keeps nobody from being heard: all are asked before any is. */
+static int list_info(int dir, const char (*names)[GUEST_NAME_MAX + 1], int nr, struct report *r)
+{
+	struct timespec deadline = client_deadline(LIST_MS);
+	struct info *infos = calloc(max(nr, 1), sizeof(*infos));
+
+	if (!infos) {
+		pr_err("out of memory");
+		return 1;
+	}
+	/* A connection for each. */
+	raise_fd_limit();
+	for (int i = 0; i < nr; i++) {
+		infos[i].name = names[i];
+		infos[i].pid = guest_pid(dir, names[i]);
+		if (infos[i].pid > 0)
+			infos[i].fd = guest_send(dir, names[i], "info", &deadline);
+	}
+	if (!r)
+		printf("%-20s %8s %-12s %5s %10s %s\n", "NAME", "PID", "STATE", "VCPUS", "MEMORY",
+		       "UPTIME");
+	for (int i = 0; i < nr; i++) {
+		if (!get_info(dir, &infos[i], &deadline))
+			continue;
+		if (r)
+			report_row(&infos[i], r);
+		else
+			print_table_row(&infos[i]);
+	}
+	free(infos);
+	return 0;
+}
+
+static int list(int dir, const struct list_options *o)
+{
+	struct report *r = o->client.json ? report_new(true, SIZE_MAX) : NULL;
 	char(*names)[GUEST_NAME_MAX + 1] = NULL;
 	int status = 0, nr = dir < 0 ? 0 : guest_list(dir, &names);
 
-	if (nr < 0 || (json && !r)) {
+	if (nr < 0 || (o->client.json && !r)) {
 		pr_err("cannot list the guests in %s: %s", runtime_dir_path(),
 		       nr < 0 ? strerror(-nr) : "out of memory");
 		status = 1;
@@ -147,20 +210,11 @@ static int list(int dir, bool json)
 	}
 	if (r)
 		report_list_begin(r, NULL);
+	if (o->names)
+		list_names((const char(*)[GUEST_NAME_MAX + 1]) names, nr, r);
 	else
-		printf("%-20s %8s %-9s %5s %10s %s\n", "NAME", "PID", "STATE", "VCPUS", "MEMORY",
-		       "UPTIME");
-	for (int i = 0; i < nr; i++) {
-		struct info info;
-
-		if (!get_info(dir, names[i], &info))
-			continue;
-		if (r)
-			report_row(&info, r);
-		else
-			print_table_row(&info);
-	}
-	if (r)
+		status = list_info(dir, (const char(*)[GUEST_NAME_MAX + 1]) names, nr, r);
+	if (r && !status)
 		status = print_report(r);
 out:
 	report_free(r);
@@ -170,19 +224,19 @@ out:
 
 int builtin_list(int argc, char **argv)
 {
-	struct client_options o = {0};
+	struct list_options o = {0};
 	int dir, status;
 
 	if (parse_options("list", argc, argv, options, &o))
 		return 1;
-	if (o.help) {
+	if (o.client.help) {
 		builtin_list_usage();
 		return 0;
 	}
 	dir = runtime_dir_open(false);
 	if (dir < 0 && dir != -ENOENT)
 		return 1;
-	status = list(dir, o.json);
+	status = list(dir, &o);
 	if (dir >= 0)
 		close(dir);
 	return status;

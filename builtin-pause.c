@@ -65,7 +65,7 @@ static int ask(const char *verb, const char *state, void (*usage)(void), int arg
 	}
 	if (guest_open(&guest, o.name))
 		return 1;
-	if (!guest_ask(&guest, verb, &payload, &len)) {
+	if (!guest_ask(&guest, verb, 0, &payload, &len)) {
 		free(payload);
 		status = o.json ? print_state(guest.name, state) : 0;
 	}

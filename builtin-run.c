@@ -13,8 +13,6 @@
 #include "util/trace.h"
 #include "vm/runtime.h"
 
-#define MAX_VCPUS 255
-
 /* What a guest gets that asks for nothing. */
 #define DEFAULT_CMDLINE "console=ttyS0"
 
@@ -94,8 +92,8 @@ static int opt_cpus(void *opaque, const char *value)
 
 	if (set_once(&o->cpus, value, "cpus"))
 		return -EINVAL;
-	if (parse_u64(value, &nr) || nr < 1 || nr > MAX_VCPUS) {
-		pr_err("--cpus: '%s' is not a number from 1 to %d", value, MAX_VCPUS);
+	if (parse_u64(value, &nr) || nr < 1 || nr > VM_MAX_VCPUS) {
+		pr_err("--cpus: '%s' is not a number from 1 to %d", value, VM_MAX_VCPUS);
 		return -EINVAL;
 	}
 	o->machine.nr_vcpus = nr;
@@ -253,21 +251,19 @@ static const struct option_def options[] = {
 	 "kernel command line (" DEFAULT_CMDLINE ", or of the console\nthat has the terminal)",
 	 opt_params},
 	{"mem", 'm', "SIZE[@ADDRESS]", mem_usage, opt_mem},
-	{"hugepages", 0, "SIZE", mem_pages_usage, opt_hugepages},
-	{"cpus", 'c', "N", "vCPUs, 1 to 255 (1)", opt_cpus},
+	{"hugepages", 0, MEM_PAGES, mem_pages_usage, opt_hugepages},
+	{"cpus", 'c', "N", VM_VCPUS_USAGE, opt_cpus},
 	{"disk", 'd', "FILE[,...]", blk_usage, opt_disk},
 	{"net", 'n', "MODE[,...]", net_usage, opt_net},
 	{"rng", 0, "[=...]", rng_usage, opt_rng},
 	{"serial", 0, "BACKEND",
-	 "what the serial port is: tty, pty[=LINK], file=FILE,\nsocket=PATH or null "
-	 "(tty, if no --console is)",
-	 opt_serial},
+	 "what the serial port is (tty, if no --console is):\n" CHARDEV_USAGE, opt_serial},
 	{"console", 0, "BACKEND[,...]", console_usage, opt_console},
 	{"iommu", 0, "virtio[,...]", IOMMU_USAGE "\n" VIRTIO_IOMMU_SUBOPTS_USAGE, opt_iommu},
 	{"virtio-ring", 0, VIRTIO_RINGS, virtio_ring_usage, opt_virtio_ring},
 	{"virtio-transport", 0, VIRTIO_TRANSPORTS, virtio_transport_usage, opt_virtio_transport},
 	{"trace", 0, "AREA[,AREA]...", trace_usage, opt_trace},
-	{"name", 0, "NAME", "what 'lkvm list' and the others call the guest (guest-PID)", opt_name},
+	{"name", 0, "NAME", GUEST_NAME_USAGE, opt_name},
 	{"test-exit", 0, NULL, arch_test_exit_usage, opt_test_exit},
 	{"quiet", 'q', NULL, "print errors and warnings only", opt_quiet},
 	{"help", 'h', NULL, "print this", opt_help},

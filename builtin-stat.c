@@ -99,6 +99,11 @@ int builtin_iommu(int argc, char **argv)
 		builtin_iommu_usage();
 		return 0;
 	}
+	if (o.from && !o.mappings) {
+		pr_err("--from %s: only the list of mappings can begin there, add --mappings",
+		       o.from);
+		return 1;
+	}
 	snprintf(request, sizeof(request), "iommu%s%s%s%s%s%s", o.client.json ? " json" : "",
 		 o.mappings ? " mappings" : "", o.domain ? " domain=" : "",
 		 o.domain ? o.domain : "", o.from ? " from=" : "", o.from ? o.from : "");

@@ -19,6 +19,10 @@
 #define DEFAULT_TIMEOUT 60 /* seconds */
 #define MAX_TIMEOUT	2000000
 
+/* How long the guest may take to answer that it was asked: it does so at once if it can. */
+#define MIN_ANSWER_MS 1000
+#define MAX_ANSWER_MS 10000
+
 /* How long lkvm may take to end by SIGTERM: it flushes disks. */
 #define TERM_SECONDS 5
 /* And the kernel to end a process that was killed. */
@@ -67,20 +71,14 @@ void builtin_stop_usage(void)
 	printf("\nThe exit status is 0 once the guest has ended.\n");
 }
 
-/* Whether the guest's process ends within @seconds. */
-static bool wait_end(const struct guest *guest, u64 seconds)
+/* Whether the guest's process ends until @deadline. */
+static bool wait_end(const struct guest *guest, struct timespec deadline)
 {
 	struct pollfd pfd = {.fd = guest->pid_fd, .events = POLLIN};
-	struct timespec end, now;
-	s64 ms;
 	int n;
 
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	end.tv_sec += seconds;
 	do {
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		ms = (s64)(end.tv_sec - now.tv_sec) * 1000 + (end.tv_nsec - now.tv_nsec) / 1000000;
-		n = poll(&pfd, 1, max(ms, (s64)0));
+		n = poll(&pfd, 1, client_left_ms(&deadline));
 	} while (n < 0 && errno == EINTR);
 	return n > 0;
 }
@@ -104,12 +102,12 @@ static int end_guest(const struct guest *guest)
 		return 1;
 	/* It ends a process that is stopped only when that goes on. */
 	send_signal(guest, SIGCONT);
-	if (wait_end(guest, TERM_SECONDS))
+	if (wait_end(guest, client_deadline(TERM_SECONDS * 1000)))
 		return 0;
 	pr_warn("guest '%s' does not end by SIGTERM: it is killed", guest->name);
 	if (send_signal(guest, SIGKILL))
 		return 1;
-	if (!wait_end(guest, KILL_SECONDS)) {
+	if (!wait_end(guest, client_deadline(KILL_SECONDS * 1000))) {
 		pr_err("process %d of the guest '%s' waits for the host's kernel: it ends when "
 		       "that is done",
 		       (int)guest->pid, guest->name);
@@ -122,17 +120,19 @@ static int end_guest(const struct guest *guest)
 
 static int ask_guest(const struct guest *guest, u64 timeout)
 {
+	struct timespec end = client_deadline(timeout * 1000);
+	u64 answer_ms = min(max(timeout * 1000, (u64)MIN_ANSWER_MS), (u64)MAX_ANSWER_MS);
 	char *payload;
 	size_t len;
 
-	if (guest_ask(guest, "power-button", &payload, &len)) {
+	if (guest_ask(guest, "power-button", answer_ms, &payload, &len)) {
 		/* It may have powered off by itself meanwhile. */
-		return wait_end(guest, 0) ? 0 : 1;
+		return wait_end(guest, client_deadline(0)) ? 0 : 1;
 	}
 	free(payload);
-	if (wait_end(guest, timeout))
+	if (wait_end(guest, end))
 		return 0;
-	pr_err("guest '%s' was asked to power off %llu seconds ago, but runs on: it may have no "
+	pr_err("guest '%s' was asked to power off, but runs on after %llu s: it may have no "
 	       "driver for its power button; 'lkvm stop --force %s' ends it",
 	       guest->name, (unsigned long long)timeout, guest->name);
 	return 1;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -143,7 +144,21 @@ void guest_close(struct guest *guest)
 	close(guest->dir);
 }
 
-static int left_ms(const struct timespec *deadline)
+struct timespec client_deadline(u64 ms)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_sec += ms / 1000;
+	t.tv_nsec += ms % 1000 * 1000000;
+	if (t.tv_nsec >= 1000000000) {
+		t.tv_nsec -= 1000000000;
+		t.tv_sec++;
+	}
+	return t;
+}
+
+u64 client_left_ms(const struct timespec *deadline)
 {
 	struct timespec now;
 	s64 ms;
@@ -161,7 +176,7 @@ static int wait_for(int fd, short events, const struct timespec *deadline)
 	int n;
 
 	do {
-		n = poll(&pfd, 1, left_ms(deadline));
+		n = poll(&pfd, 1, min(client_left_ms(deadline), (u64)INT_MAX));
 	} while (n < 0 && errno == EINTR);
 	return n > 0 ? 0 : n ? -errno : -ETIMEDOUT;
 }
@@ -257,19 +272,24 @@ static int parse_answer(char *buf, size_t *len)
 	return 0;
 }
 
-int guest_request(int dir, const char *name, const char *request, char **payload, size_t *len)
+int guest_send(int dir, const char *name, const char *request, const struct timespec *deadline)
 {
 	int ret, fd = guest_connect(dir, name);
-	struct timespec deadline;
 
-	*payload = NULL;
 	if (fd < 0)
 		return fd == -EAGAIN ? -ETIMEDOUT : fd;
-	clock_gettime(CLOCK_MONOTONIC, &deadline);
-	deadline.tv_sec += ANSWER_MS / 1000;
-	ret = send_request(fd, request, &deadline);
-	if (!ret)
-		ret = receive_all(fd, payload, len, &deadline);
+	ret = send_request(fd, request, deadline);
+	if (ret) {
+		close(fd);
+		return ret;
+	}
+	return fd;
+}
+
+int guest_receive(int fd, char **payload, size_t *len, const struct timespec *deadline)
+{
+	int ret = receive_all(fd, payload, len, deadline);
+
 	if (!ret)
 		ret = parse_answer(*payload, len);
 	close(fd);
@@ -280,10 +300,14 @@ int guest_request(int dir, const char *name, const char *request, char **payload
 	return ret;
 }
 
-int guest_ask(const struct guest *guest, const char *request, char **payload, size_t *len)
+int guest_ask(const struct guest *guest, const char *request, u64 ms, char **payload, size_t *len)
 {
-	int ret = guest_request(guest->dir, guest->name, request, payload, len);
+	struct timespec deadline = client_deadline(ms ? ms : ANSWER_MS);
+	int ret = guest_send(guest->dir, guest->name, request, &deadline);
 
+	*payload = NULL;
+	if (ret >= 0)
+		ret = guest_receive(ret, payload, len, &deadline);
 	switch (ret) {
 	case 0:
 		break;
@@ -320,7 +344,7 @@ int guest_show(const char *name, const char *request)
 
 	if (guest_open(&guest, name))
 		return 1;
-	ret = guest_ask(&guest, request, &payload, &len);
+	ret = guest_ask(&guest, request, 0, &payload, &len);
 	if (!ret) {
 		fwrite(payload, 1, len, stdout);
 		free(payload);

@@ -119,9 +119,10 @@ static void run_stat(void *opaque, struct control_client *client, char *args)
 	answer_report(client, r);
 }
 
-/* "json", "mappings", "domain=ID" and "from=IOVA", in any order. */
+/* "json", "mappings", "domain=ID" and, only with "mappings", "from=IOVA", in any order. */
 static int parse_filter(char *args, struct iommu_report_filter *filter, bool *json)
 {
+	bool from = false;
 	char *word;
 
 	while (*(word = next_word(&args))) {
@@ -139,11 +140,12 @@ static int parse_filter(char *args, struct iommu_report_filter *filter, bool *js
 		} else if (!strncmp(word, "from=", 5)) {
 			if (parse_u64(word + 5, &filter->from))
 				return -EINVAL;
+			from = true;
 		} else {
 			return -EINVAL;
 		}
 	}
-	return 0;
+	return from && !filter->mappings ? -EINVAL : 0;
 }
 
 static void run_iommu(void *opaque, struct control_client *client, char *args)
@@ -156,8 +158,8 @@ static void run_iommu(void *opaque, struct control_client *client, char *args)
 	int ret;
 
 	if (parse_filter(args, &filter, &json)) {
-		control_error(client, "the request takes 'json', 'mappings', 'domain=ID' and "
-				      "'from=IOVA'");
+		control_error(client, "the request takes 'json', 'domain=ID', 'mappings' and "
+				      "with that 'from=IOVA'");
 		return;
 	}
 	if (!m->has_iommu) {

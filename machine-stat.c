@@ -147,6 +147,9 @@ void machine_stat(struct machine *m, struct report *r)
 		report_vcpu(&m->vm.vcpus[i], r);
 	report_list_end(r);
 	report_memory(&m->vm.mem, r);
+	report_object_begin(r, "serial_port");
+	report_u64(r, "bytes_dropped", get(&m->serial->dropped));
+	report_object_end(r);
 	report_list_begin(r, "devices");
 	for (unsigned int i = 0; i < m->nr_devices; i++) {
 		if (m->devices[i]->vdev)

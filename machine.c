@@ -5,25 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "machine.h"
 #include "util/cleanup.h"
+#include "util/file.h"
 #include "util/log.h"
 #include "vm/runtime.h"
-
-/* Devices use a few file descriptors for each queue: take what the host allows. */
-static void raise_fd_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == limit.rlim_max)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
-}
 
 static void stop_ready(void *opaque)
 {
@@ -216,6 +205,7 @@ int machine_run(const struct machine_config *config)
 	m->term.size_source.fd = -1;
 	m->loop.fd = -1;
 	m->signal_source.fd = -1;
+	/* Devices use a few file descriptors for each queue. */
 	raise_fd_limit();
 	if (vm_init(&m->vm))
 		goto out_free;

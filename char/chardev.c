@@ -35,9 +35,7 @@ static const struct kind_name *find_kind(const char *what, const char *name, siz
 	if (near)
 		pr_err("%s: there is no '%.*s', did you mean '%s'?", what, (int)len, name, near);
 	else
-		pr_err("%s: there is no '%.*s', expected tty, pty, pty=PATH, file=PATH, "
-		       "socket=PATH or null",
-		       what, (int)len, name);
+		pr_err("%s: there is no '%.*s', expected " CHARDEV_BACKENDS, what, (int)len, name);
 	return NULL;
 }
 

@@ -4,6 +4,7 @@
 #define LKVM_CONTROL_CLIENT_H
 
 #include <sys/types.h>
+#include <time.h>
 
 #include "util/options.h"
 #include "util/types.h"
@@ -21,16 +22,27 @@ struct guest {
 int guest_open(struct guest *guest, const char *name);
 void guest_close(struct guest *guest);
 
-/*
- * One request to the guest's control socket. 0: its answer's payload, a string of @len bytes
- * for free(). Prints nothing: -ENOENT: it does not serve the socket yet; -ECONNREFUSED: it
- * does not any more, or ended meanwhile; -ETIMEDOUT; -EREMOTEIO: it refused, and @payload is
- * the reason; -EPROTO: this is no answer; -ENOMEM and others of connect() and recv().
- */
-int guest_request(int dir, const char *name, const char *request, char **payload, size_t *len);
+/* The time of CLOCK_MONOTONIC so many milliseconds from now, and how many are left until then. */
+struct timespec client_deadline(u64 ms);
+u64 client_left_ms(const struct timespec *deadline);
 
-/* The same for a guest that the user named; prints the reason. */
-int guest_ask(const struct guest *guest, const char *request, char **payload, size_t *len);
+/*
+ * Sends one request to the guest's control socket, in two steps so that several guests can be
+ * asked at once. Neither prints anything. guest_send(): the connection, for guest_receive(), or
+ * a negative errno. guest_receive() closes it. 0: the answer's payload, a string of @len bytes
+ * for free(); what has arrived is taken even after the deadline. Both: -ENOENT: the guest does
+ * not serve the socket yet; -ECONNREFUSED: it does not any more, or ended meanwhile;
+ * -ETIMEDOUT; -EREMOTEIO: it refused, and @payload is the reason; -EPROTO: this is no answer;
+ * -ENOMEM and others of connect() and recv().
+ */
+int guest_send(int dir, const char *name, const char *request, const struct timespec *deadline);
+int guest_receive(int fd, char **payload, size_t *len, const struct timespec *deadline);
+
+/*
+ * Both for a guest that the user named, within @ms milliseconds, 0 for as long as a busy host
+ * may need; prints the reason.
+ */
+int guest_ask(const struct guest *guest, const char *request, u64 ms, char **payload, size_t *len);
 
 /* For verbs that only take a NAME, --json and --help. */
 struct client_options {

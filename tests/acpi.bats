@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What ACPICA's compiler makes of the x86 tables, in each configuration of test-acpi.
 
+load helpers
+
 setup() {
-	bats_require_minimum_version 1.5.0
 	if ! command -v iasl >/dev/null || ! command -v acpiexec >/dev/null; then
 		skip "needs iasl and acpiexec (acpica-tools)"
 	fi
-	test_acpi=${LKVM_TEST_BIN:-build/x86/tests}/test-acpi
+	test_acpi=$LKVM_TEST_BIN/test-acpi
+	need "$test_acpi"
 }
 
 # The bytes of table $1, in hex, but for the checksum and the creator ID and revision,

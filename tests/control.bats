@@ -10,11 +10,17 @@ setup() {
 	need_kvm
 	cd "$BATS_TEST_TMPDIR" || return 1
 	export LKVM_RUNTIME_DIR=$BATS_TEST_TMPDIR/runtime
+	stopped=()
 }
 
 teardown() {
+	local pid
+
 	kill_lkvm
 	[ -z "${other_pid:-}" ] || kill_quietly "$other_pid"
+	for pid in "${stopped[@]}"; do
+		kill_quietly "$pid"
+	done
 }
 
 exit_guest() # HOW OPTION...: a guest named one that goes on for ever
@@ -129,6 +135,8 @@ blocked_guest() {
 	[ "$(json 'j["devices"][1]["queues"][0]["requests"] > 0')" = True ]
 	[ "$(json 'j["devices"][1]["queues"][0]["iotlb_hits"] > 0')" = True ]
 	[ "$(json 'j["devices"][1]["faults"] > 0')" = True ]
+	[ "$(json 'j["devices"][1]["writes"]["bytes"] > 0')" = True ]
+	[ "$(json 'j["serial_port"]')" = "{'bytes_dropped': 0}" ]
 	lkvm iommu --json --mappings
 	[ "$status" -eq 0 ]
 	[ "$(json 'sum(len(d["mappings"]) for d in j["domains"]) == j["nr_mappings"]')" = True ]
@@ -146,6 +154,15 @@ blocked_guest() {
 	exit_guest sleep
 	lkvm iommu
 	expect_error "guest 'one'" 'no IOMMU'
+}
+
+@test "control: stat tells what the serial port printed to nobody" {
+	start_lkvm --name one -k "$guests/exit.elf" -p chatter --serial socket=line
+	until lkvm stat one --json && [ "$(json 'j["serial_port"]["bytes_dropped"] > 0')" = True ]; do
+		kill -0 "$lkvm_pid"
+	done
+	end_lkvm TERM
+	[ "$status" -eq 143 ]
 }
 
 @test "control: pause and resume, each twice" {
@@ -258,6 +275,34 @@ forced() # HOW OPTION...
 	lkvm stop --force
 	[ "$status" -eq 0 ]
 	expect_nothing_left
+}
+
+@test "control: guests that do not answer, next to one that does" {
+	local name
+
+	for name in a b; do
+		"$LKVM" run --name "$name" -k "$guests/exit.elf" -p sleep </dev/null >"$name.out" 2>&1 3>&- &
+		stopped+=("$!")
+		until grep -q 'exit: sleep' "$name.out"; do kill -0 "$!"; done
+		kill -s STOP "$!"
+	done
+	exit_guest sleep
+	lkvm list --json
+	[ "$status" -eq 0 ] && [ -z "$stderr" ]
+	[ "$(json '[(g["name"], g["state"], "vcpus" in g) for g in j]')" = \
+		"[('a', 'unresponsive', False), ('b', 'unresponsive', False), ('one', 'running', True)]" ]
+	lkvm list
+	[[ ${lines[1]} =~ ^a\ +${stopped[0]}\ unresponsive\ +- ]]
+	lkvm list --names
+	[ "$output" = $'a\nb\none' ]
+	lkvm list --names --json
+	[ "$(json j)" = "['a', 'b', 'one']" ]
+	lkvm stop a --timeout 0
+	expect_error "guest 'a' does not answer" 'lkvm stop --force a'
+	for name in a b; do
+		lkvm stop --force "$name"
+		[ "$status" -eq 0 ]
+	done
 }
 
 @test "control: stop waits for a guest without a driver no longer than it may" {
@@ -545,6 +590,8 @@ as_shell() {
 	expect_error "--domain: 'x'"
 	lkvm iommu --from ''
 	expect_error "--from: ''"
+	lkvm iommu --from 5
+	expect_error '--from 5' 'add --mappings'
 	lkvm stat --jsn
 	expect_error "did you mean '--json'"
 	other_guest sleep

@@ -17,19 +17,31 @@ verbs()
 	"$LKVM" help | sed -nE 's/^  ([a-z][a-z-]*)  .*/\1/p'
 }
 
-# "--disk", and "--disk queues" for its suboption.
-options() # VERB
+# "--disk", "--disk queues" for its suboption, and with "values" what may come before these:
+# "--net tap=". What may have nothing behind it is without the "=": "--net new".
+options() # VERB [values]
 {
-	local line option=
+	local line option='' kind=values
 
 	while IFS= read -r line; do
 		if [[ $line =~ ^\ +(-[[:alnum:]],\ )?(--[a-z0-9-]+) ]]; then
 			option=${BASH_REMATCH[2]}
-			echo "$option"
-		elif [[ $option && $line =~ ^\ {28}([a-z][a-z0-9-]*)(=[^ ]*)?(\ |$) ]]; then
-			echo "$option ${BASH_REMATCH[1]}"
+			kind=values
+			[ "${2:-}" ] || echo "$option"
+		elif [[ $option && $line =~ ^\ {28}([a-z][a-z0-9-]*)(=)?([^ ]*)(\ |$) ]]; then
+			case $kind${2:-} in
+			valuesvalues) echo "$option ${BASH_REMATCH[1]}${BASH_REMATCH[2]}" ;;
+			suboptions) echo "$option ${BASH_REMATCH[1]}" ;;
+			esac
 		fi
+		[[ $line != *suboptions: ]] || kind=suboptions
 	done < <("$LKVM" help "$1")
+}
+
+# "-d --disk"
+letters() # VERB
+{
+	"$LKVM" help "$1" | sed -nE 's/^  (-[[:alnum:]]), (--[a-z0-9-]+).*/\1 \2/p'
 }
 
 # The man page without its fonts.
@@ -58,6 +70,10 @@ man_part() # --OPTION
 	[ "$(options run | grep -c '^--[^ ]*$')" -ge 10 ]
 	[ "$(options run | grep -c '^--disk ')" -ge 5 ]
 	[ "$(options run | grep -c '^--iommu ')" -ge 6 ]
+	[ "$(options run values)" = "$(printf -- '--%s\n' 'net new' 'net tap=' 'net fd=' \
+		{serial,console}\ {tty,pty,socket=,file=,null})" ]
+	[ "$(letters run | wc -l)" -ge 8 ]
+	[ "$(letters stop)" = $'-f --force\n-t --timeout\n-h --help' ]
 }
 
 @test "help: 'lkvm VERB --help' prints what 'lkvm help VERB' prints" {
@@ -94,6 +110,26 @@ man_part() # --OPTION
 				missing+="README.md: $option $sub"$'\n'
 		done < <(options "$verb")
 	done
+	echo "$missing"
+	[ -z "$missing" ]
+}
+
+@test "help: the man page and README.md have each letter, and the values of run" {
+	local verb letter option value missing=
+
+	for verb in $(verbs); do
+		while read -r letter option; do
+			man_text | grep -qE -- "^\.B.*${letter}[ \",|]+$option" ||
+				missing+="man page: $letter, $option"$'\n'
+			[ "$option" != --help ] || continue
+			grep -qE -- "^\|.*[^a-z-]$letter(\`, \`|\\\\\|)$option" "$readme" ||
+				missing+="README.md: $letter, $option"$'\n'
+		done < <(letters "$verb")
+	done
+	while read -r option value; do
+		man_text | grep -qE "^\.B[IR]? $value( |\$)" || missing+="man page: $value"$'\n'
+		grep -qE "^\|.*[^a-z-]$value" "$readme" || missing+="README.md: $value"$'\n'
+	done < <(options run values)
 	echo "$missing"
 	[ -z "$missing" ]
 }
@@ -167,8 +203,47 @@ complete_line() # WORD...
 	[ "$output" = '' ]
 	run complete_line run --trace iommu,v
 	[ "$output" = iommu,virtio ]
+	run complete_line run --trace iommu,
+	[ "$output" = iommu,virtio ]
+	run complete_line run --trace = iommu,
+	[ "$output" = iommu,virtio ]
 	run complete_line run --mem 1
 	[ "$output" = '' ]
+	run complete_line run --hugepages ''
+	[ "$output" = $'2M\n1G\nthp\noff' ]
+	run complete_line run --hugepages = t
+	[ "$output" = thp ]
+	run complete_line run -n ''
+	[ "$output" = $'new\ntap=\nfd=' ]
+	run complete_line run -n new,
+	[[ $output == $'new,mac=\nnew,queues='* && $output != *tap* ]]
+	run complete_line run --net new = vm0,mtu
+	[ "$output" = vm0,mtu= ]
+	run complete_line run --net tap =
+	[ "$output" = '' ]
+}
+
+@test "completion: back ends, and the files behind them" {
+	local option backends=$'tty\npty\nsocket=\nfile=\nnull'
+
+	cd "$BATS_TEST_TMPDIR"
+	touch 'log one' other
+	for option in --serial --console; do
+		run complete_line run "$option" ''
+		[ "$output" = "$backends" ]
+		run complete_line run "$option" = ''
+		[ "$output" = "$backends" ]
+		run complete_line run "$option" file = l
+		[ "$output" = 'log one' ]
+		run complete_line run "$option" = socket = o
+		[ "$output" = other ]
+		run complete_line run "$option" pty = o
+		[ "$output" = other ]
+		run complete_line run "$option" null = o
+		[ "$output" = '' ]
+	done
+	run complete_line run --console tty,p
+	[ "$output" = tty,port= ]
 }
 
 @test "completion: nothing, and no complaint, where there is nothing" {
@@ -185,13 +260,26 @@ complete_line() # WORD...
 	cat >"$BATS_TEST_TMPDIR/lkvm" <<-'END'
 		#!/bin/sh
 		case "$*" in
-		'help stat') echo 'usage: lkvm stat [OPTIONS] NAME' ;;
-		list) printf 'NAME  PID\nguest-1  12\nother  13\n' ;;
+		help*) exec "$REAL_LKVM" "$@" ;;
+		'list --names') printf 'guest-1\nother\n' ;;
 		esac
 	END
 	chmod +x "$BATS_TEST_TMPDIR/lkvm"
-	LKVM=$BATS_TEST_TMPDIR/lkvm run complete_line stat ''
+	export REAL_LKVM=$LKVM
+	LKVM=$BATS_TEST_TMPDIR/lkvm
+	run complete_line stat ''
 	[ "$output" = $'guest-1\nother' ]
-	LKVM=$BATS_TEST_TMPDIR/lkvm run complete_line stat o
+	run complete_line stat o
 	[ "$output" = other ]
+	run complete_line stop --timeout 5 ''
+	[ "$output" = $'guest-1\nother' ]
+	# One is enough, and a new guest must not have the name of one that runs.
+	run complete_line stop other ''
+	[ "$output" = $'--force\n--timeout\n--json\n--help' ]
+	run complete_line stop -t 5 other g
+	[ "$output" = '' ]
+	run complete_line run --name ''
+	[ "$output" = '' ]
+	run complete_line run --name = g
+	[ "$output" = '' ]
 }

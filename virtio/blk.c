@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "util/log.h"
+#include "util/report.h"
 #include "virtio/blk.h"
 #include "virtio/worker.h"
 
@@ -37,13 +38,32 @@
 
 #define CONFIG_SIZE offsetof(struct virtio_blk_config, max_secure_erase_sectors)
 
+/* What requests are counted as. */
+enum blk_kind {
+	BLK_READ,
+	BLK_WRITE,
+	BLK_FLUSH,
+	BLK_DISCARD,
+	BLK_WRITE_ZEROES,
+	BLK_OTHER, /* the serial number, and what is no request */
+	BLK_NR_KINDS,
+};
+
+struct blk_counters {
+	_Atomic u64 requests, failed;
+	_Atomic u64 bytes; /* of the disk, also by requests that failed later */
+};
+
 struct blk_queue {
 	struct virtio_blk *blk;
 	struct virtq *vq;
 	struct virtio_worker worker;
+	struct blk_counters counters[BLK_NR_KINDS]; /* written by the queue's thread alone */
 
 	/* Of the request in work. */
 	struct virtq_chain chain;
+	enum blk_kind kind;
+	u64 bytes; /* of the disk that were read, written, discarded or zeroed */
 	struct iovec iov[ROUND_IOVS];
 	dma_handle_t handles[ROUND_IOVS];
 };
@@ -87,8 +107,8 @@ static int transfer_round(struct blk_queue *q, bool write, u64 off, u64 len, u64
 	return ret ? -EIO : 0;
 }
 
-/* Reads and writes. @done: how many bytes of the data were moved, also on failure. */
-static int do_transfer(struct blk_queue *q, bool write, u64 sector, u64 *done)
+/* Reads and writes. q->bytes says how many bytes of the data were moved, also on failure. */
+static int do_transfer(struct blk_queue *q, bool write, u64 sector)
 {
 	const struct virtq_chain *chain = &q->chain;
 	struct disk *disk = q->blk->disk;
@@ -96,27 +116,26 @@ static int do_transfer(struct blk_queue *q, bool write, u64 sector, u64 *done)
 	u64 len = write ? chain->out_len - start : chain->in_len - 1;
 	u64 round = ROUND_BYTES;
 
-	*done = 0;
 	if (write && disk->read_only)
 		return -EIO;
 	if (len % DISK_SECTOR_SIZE || !in_disk(disk, sector, len / DISK_SECTOR_SIZE))
 		return -EIO;
 
-	while (*done < len) {
-		u64 part = min(len - *done, round);
+	while (q->bytes < len) {
+		u64 part = min(len - q->bytes, round);
 		int ret;
 
 		if (atomic_load(&q->worker.stop))
 			return -ECANCELED;
-		ret = transfer_round(q, write, start + *done, part,
-				     sector * DISK_SECTOR_SIZE + *done);
+		ret = transfer_round(q, write, start + q->bytes, part,
+				     sector * DISK_SECTOR_SIZE + q->bytes);
 		if ((ret == -E2BIG || ret == -EBUSY) && part > DISK_SECTOR_SIZE) {
 			round = align_up(part / 2, DISK_SECTOR_SIZE);
 			continue;
 		}
 		if (ret)
 			return ret;
-		*done += part;
+		q->bytes += part;
 	}
 	return write ? write_done(q->blk) : 0;
 }
@@ -186,37 +205,65 @@ static int do_ranges(struct blk_queue *q, bool discard)
 	/* Nothing is done if one of them is wrong. */
 	for (unsigned int i = 0; i < nr && !ret; i++)
 		ret = check_range(q->blk->disk, &ranges[i], discard);
-	for (unsigned int i = 0; i < nr && !ret; i++)
-		ret = atomic_load(&q->worker.stop) ? -ECANCELED
-						   : do_range(q->blk->disk, &ranges[i], discard);
+	for (unsigned int i = 0; i < nr && !ret; i++) {
+		if (atomic_load(&q->worker.stop))
+			return -ECANCELED;
+		ret = do_range(q->blk->disk, &ranges[i], discard);
+		if (!ret)
+			q->bytes += (u64)le32toh(ranges[i].num_sectors) * DISK_SECTOR_SIZE;
+	}
 	if (!ret && !discard)
 		ret = write_done(q->blk);
 	return ret;
 }
 
+/* @done: how many bytes of the writable part were written, from its start on. */
 static int execute(struct blk_queue *q, u64 *done)
 {
 	struct virtio_blk_outhdr hdr;
+	int ret;
 
 	if (virtq_copy_out(q->vq, &q->chain, 0, &hdr, sizeof(hdr)) != sizeof(hdr))
 		return -EIO;
 	switch (le32toh(hdr.type)) {
 	case VIRTIO_BLK_T_IN:
-		return do_transfer(q, false, le64toh(hdr.sector), done);
+		q->kind = BLK_READ;
+		ret = do_transfer(q, false, le64toh(hdr.sector));
+		*done = q->bytes;
+		return ret;
 	case VIRTIO_BLK_T_OUT:
 		/* What a write moves is read from the driver's memory. */
-		return do_transfer(q, true, le64toh(hdr.sector), &(u64){0});
+		q->kind = BLK_WRITE;
+		return do_transfer(q, true, le64toh(hdr.sector));
 	case VIRTIO_BLK_T_FLUSH:
+		q->kind = BLK_FLUSH;
 		return do_flush(q);
 	case VIRTIO_BLK_T_GET_ID:
 		return do_get_id(q, done);
 	case VIRTIO_BLK_T_DISCARD:
+		q->kind = BLK_DISCARD;
 		return do_ranges(q, true);
 	case VIRTIO_BLK_T_WRITE_ZEROES:
+		q->kind = BLK_WRITE_ZEROES;
 		return do_ranges(q, false);
 	default:
 		return -EOPNOTSUPP;
 	}
+}
+
+static void count(_Atomic u64 *counter, u64 n)
+{
+	atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+}
+
+/* Before the driver sees that the request is done. */
+static void count_request(struct blk_queue *q, bool failed)
+{
+	struct blk_counters *c = &q->counters[q->kind];
+
+	count(&c->requests, 1);
+	count(&c->failed, failed);
+	count(&c->bytes, q->bytes);
 }
 
 /*
@@ -235,12 +282,17 @@ static int handle_request(struct blk_queue *q, u32 *used)
 	int ret;
 
 	*used = 0;
+	q->kind = BLK_OTHER;
+	q->bytes = 0;
 	/* Without room for a status nothing can be answered. */
-	if (!in_len)
+	if (!in_len) {
+		count_request(q, true);
 		return 0;
+	}
 	ret = execute(q, &done);
 	if (ret == -ECANCELED)
 		return ret;
+	count_request(q, ret);
 
 	if (!ret)
 		status = VIRTIO_BLK_S_OK;
@@ -342,6 +394,43 @@ static void blk_reset(struct virtio_device *vdev)
 	atomic_store(&to_blk(vdev)->writeback, true);
 }
 
+static u64 sum(const struct virtio_blk *blk, enum blk_kind kind, size_t off)
+{
+	u64 total = 0;
+
+	for (unsigned int i = 0; i < blk->nr_queues; i++) {
+		const u8 *counters = (const u8 *)&blk->queues[i].counters[kind];
+
+		total += atomic_load_explicit((const _Atomic u64 *)(counters + off),
+					      memory_order_relaxed);
+	}
+	return total;
+}
+
+static void blk_stat(struct virtio_device *vdev, struct report *r)
+{
+	static const struct {
+		const char *name;
+		bool has_bytes;
+	} kinds[BLK_NR_KINDS] = {
+		[BLK_READ] = {"reads", true},	       [BLK_WRITE] = {"writes", true},
+		[BLK_FLUSH] = {"flushes", false},      [BLK_DISCARD] = {"discards", true},
+		[BLK_WRITE_ZEROES] = {"zeroes", true}, [BLK_OTHER] = {"others", false},
+	};
+	const struct virtio_blk *blk = to_blk(vdev);
+
+	report_u64(r, "disk_size", blk->disk->size);
+	report_bool(r, "read_only", blk->disk->read_only);
+	for (enum blk_kind k = 0; k < BLK_NR_KINDS; k++) {
+		report_object_begin(r, kinds[k].name);
+		report_u64(r, "requests", sum(blk, k, offsetof(struct blk_counters, requests)));
+		if (kinds[k].has_bytes)
+			report_u64(r, "bytes", sum(blk, k, offsetof(struct blk_counters, bytes)));
+		report_u64(r, "failed", sum(blk, k, offsetof(struct blk_counters, failed)));
+		report_object_end(r);
+	}
+}
+
 static const struct virtio_ops blk_ops = {
 	.name = "virtio-blk",
 	.id = 2,
@@ -353,6 +442,7 @@ static const struct virtio_ops blk_ops = {
 	.queue_start = blk_queue_start,
 	.queue_stop = blk_queue_stop,
 	.reset = blk_reset,
+	.stat = blk_stat,
 };
 
 static u64 disk_features(const struct disk *disk, unsigned int nr_queues)

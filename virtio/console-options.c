@@ -124,7 +124,7 @@ int console_terminal_hvc(const struct console_config *config)
 	return -ENOENT;
 }
 
-const char console_usage[] = "virtio console: tty, pty[=LINK], file=FILE, socket=PATH\n"
-			     "or null; up to 16, as ports of one device; suboptions:\n"
-			     "  port=NAME        no console (hvc0, hvc1...) but a channel\n"
-			     "                   with this name\n" VIRTIO_SUBOPTS_USAGE;
+const char console_usage[] =
+	"virtio console; up to 16, as ports of one device:\n" CHARDEV_USAGE "suboptions:\n"
+	"  port=NAME        no console (hvc0, hvc1...) but a channel\n"
+	"                   with this name\n" VIRTIO_SUBOPTS_USAGE;

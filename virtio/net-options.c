@@ -12,7 +12,8 @@
 #include "virtio/net.h"
 
 #define MIN_MTU 68
-#define MAX_MTU 65535
+/* A tap interface's: a frame of the kernel has 65535 bytes, with its Ethernet header. */
+#define MAX_MTU (65535 - ETH_HLEN)
 
 #define MODES "'new', 'new=NAME', 'tap=NAME' or 'fd=N'"
 
@@ -311,6 +312,6 @@ const char net_usage[] =
 	"then, with commas, suboptions:\n"
 	"  mac=ADDRESS      the guest's address (random)\n"
 	"  queues=N         pairs of queues, 1 to 8 (1)\n"
-	"  mtu=N            68 to 65535, for the guest and 'new'\n"
+	"  mtu=N            68 to 65521, for the guest and 'new'\n"
 	"  host-ip=IP/LEN   the host's address on 'new'\n"
 	"  offload=on|off   checksums and segmentation (on)\n" VIRTIO_SUBOPTS_USAGE;

@@ -25,6 +25,15 @@ enum chardev_kind {
 	CHARDEV_SOCKET,
 };
 
+/* What there is, and the same for the usage text: lines as of a list of values. */
+#define CHARDEV_BACKENDS "tty, pty[=LINK], socket=PATH, file=FILE or null"
+#define CHARDEV_USAGE                                              \
+	"  tty              this terminal\n"                       \
+	"  pty[=LINK]       a pseudo-terminal, and a link to it\n" \
+	"  socket=PATH      a unix socket on which lkvm listens\n" \
+	"  file=FILE        appended to\n"                         \
+	"  null             nobody\n"
+
 struct chardev_config {
 	enum chardev_kind kind;
 	char path[PATH_MAX]; /* "": none */
@@ -68,7 +77,7 @@ struct chardev {
 };
 
 /*
- * Parses "tty", "pty", "pty=PATH", "file=PATH", "socket=PATH" or "null", the first @len bytes
+ * Parses "tty", "pty", "pty=LINK", "file=FILE", "socket=PATH" or "null", the first @len bytes
  * of @arg. Prints the reason, which @what ("--serial") opens; -EINVAL, -ENAMETOOLONG.
  */
 int chardev_parse(const char *what, const char *arg, size_t len, struct chardev_config *out);

@@ -44,4 +44,7 @@ int file_read_at(const struct file *f, u64 off, void *buf, u64 len);
 
 void file_close(struct file *f);
 
+/* Lets the process have as many open files as the host allows it. */
+void raise_fd_limit(void);
+
 #endif /* LKVM_UTIL_FILE_H */

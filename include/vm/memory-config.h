@@ -33,6 +33,7 @@ struct mem_hole {
 
 /* What --mem and --hugepages take, for the usage text. */
 extern const char mem_usage[], mem_pages_usage[];
+#define MEM_PAGES "2M|1G|thp|off"
 
 /* One --mem, "SIZE" or "SIZE@ADDRESS". Prints the reason; -EINVAL. */
 int mem_parse(struct mem_config *config, const char *arg);

@@ -18,6 +18,9 @@
 
 #define GUEST_NAME_MAX 64 /* bytes */
 
+/* What --name takes, for the usage text. */
+#define GUEST_NAME_USAGE "what 'lkvm list' and the others call the guest (guest-PID)"
+
 /*
  * Letters, digits, '.', '_' and '-', not '.' or '-' at the start, 1 to GUEST_NAME_MAX.
  * Prints nothing.

@@ -20,6 +20,12 @@
  */
 #define KICK_SIGNAL SIGRTMIN
 
+/* What has a number in ACPI and in an xAPIC. What the host's KVM allows may be less. */
+#define VM_MAX_VCPUS 255
+
+/* What --cpus takes, for the usage text. */
+#define VM_VCPUS_USAGE "vCPUs, 1 to 255 (1)"
+
 struct vm;
 
 /* Why a vCPU came back from KVM_RUN, for the counters. */

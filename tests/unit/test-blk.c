@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "blk-guest.h"
+#include "util/report.h"
 
 static const struct blk_guest_options one_queue;
 
@@ -99,6 +100,58 @@ TEST(write_and_read)
 	CHECK_EQ(request(q, VIRTIO_BLK_T_IN, 0, src, 512, true, &used), VIRTIO_BLK_S_IOERR);
 	CHECK_EQ(used, 0);
 	CHECK_EQ(request(q, VIRTIO_BLK_T_FLUSH, 0, 0, 0, true, &used), VIRTIO_BLK_S_IOERR);
+	blk_guest_end();
+}
+
+/* Requests of two queues and of all kinds, some of which fail. */
+TEST(counters)
+{
+	struct driver_queue *q = &guest.queues[0], *other = &guest.queues[1];
+	struct virtio_blk_discard_write_zeroes range = {.num_sectors = htole32(16)};
+	static const char expected[] = "{\"disk_size\":4194304,\"read_only\":false,"
+				       "\"reads\":{\"requests\":3,\"bytes\":3146752,\"failed\":1},"
+				       "\"writes\":{\"requests\":2,\"bytes\":4096,\"failed\":1},"
+				       "\"flushes\":{\"requests\":2,\"failed\":1},"
+				       "\"discards\":{\"requests\":1,\"bytes\":8192,\"failed\":0},"
+				       "\"zeroes\":{\"requests\":2,\"bytes\":8192,\"failed\":1},"
+				       "\"others\":{\"requests\":3,\"failed\":2}}";
+	struct report *r = report_new(true, 8192);
+	char packed[1024] = "";
+	u64 data = DATA_BASE;
+	const char *text;
+	size_t len, n = 0;
+
+	blk_guest_start(&(struct blk_guest_options){.queues = 2});
+	request(q, VIRTIO_BLK_T_IN, 0, data, 1024, true, NULL);
+	request(other, VIRTIO_BLK_T_IN, 0, data, 3 * MiB, true, NULL);
+	request(q, VIRTIO_BLK_T_IN, DISK_SECTORS, data, 512, true, NULL);
+	request(q, VIRTIO_BLK_T_OUT, 0, data, 4096, false, NULL);
+	request(q, VIRTIO_BLK_T_FLUSH, 0, 0, 0, true, NULL);
+	memcpy(hva(data), &range, sizeof(range));
+	request(other, VIRTIO_BLK_T_DISCARD, 0, data, sizeof(range), false, NULL);
+	request(q, VIRTIO_BLK_T_WRITE_ZEROES, 0, data, sizeof(range), false, NULL);
+	request(q, VIRTIO_BLK_T_WRITE_ZEROES, 0, data, 1, false, NULL);
+	request(q, VIRTIO_BLK_T_GET_ID, 0, data, 20, true, NULL);
+	request(q, 77, 0, data, 20, true, NULL);
+	/* No room for a status. */
+	run_chain(q, &(struct seg){q->scratch, 16}, 1, 0, 0);
+	tdisk.fail = -EIO;
+	request(q, VIRTIO_BLK_T_FLUSH, 0, 0, 0, true, NULL);
+	request(q, VIRTIO_BLK_T_OUT, 0, data, 512, false, NULL);
+	tdisk.fail = 0;
+
+	report_object_begin(r, NULL);
+	pthread_mutex_lock(&guest.vdev->lock);
+	guest.vdev->ops->stat(guest.vdev, r);
+	pthread_mutex_unlock(&guest.vdev->lock);
+	report_object_end(r);
+	text = report_text(r, &len);
+	for (size_t i = 0; CHECK(text) && i < len && n + 1 < sizeof(packed); i++) {
+		if (text[i] > ' ')
+			packed[n++] = text[i];
+	}
+	CHECK_STR_EQ(packed, expected);
+	report_free(r);
 	blk_guest_end();
 }
 

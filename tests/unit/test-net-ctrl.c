@@ -372,8 +372,8 @@ TEST(options)
 	check_wrong("new=a b", "expected the name");
 	check_wrong("new,queues=0", "from 1 to 8");
 	check_wrong("new,queues=9", "from 1 to 8");
-	check_wrong("new,mtu=67", "from 68 to 65535");
-	check_wrong("new,mtu=65536", "from 68 to 65535");
+	check_wrong("new,mtu=67", "from 68 to 65521");
+	check_wrong("new,mtu=65522", "from 68 to 65521");
 	check_wrong("new,mac=01:00:00:00:00:00", "multicast");
 	check_wrong("new,mac=00:00:00:00:00:00", "zero");
 	check_wrong("new,mac", "six bytes");
