@@ -124,14 +124,23 @@ static int ask_guest(const struct guest *guest, u64 timeout)
 	u64 answer_ms = min(max(timeout * 1000, (u64)MIN_ANSWER_MS), (u64)MAX_ANSWER_MS);
 	char *payload;
 	size_t len;
+	int ret;
 
-	if (guest_ask(guest, "power-button", answer_ms, &payload, &len)) {
-		/* It may have powered off by itself meanwhile. */
-		return wait_end(guest, client_deadline(0)) ? 0 : 1;
+	ret = guest_try(guest, "power-button", answer_ms, &payload, &len);
+	/* One that is ending already does what it is to do. */
+	if (ret && ret != -ECONNREFUSED && !wait_end(guest, client_deadline(0))) {
+		guest_explain(guest, ret, payload);
+		return 1;
 	}
 	free(payload);
 	if (wait_end(guest, end))
 		return 0;
+	if (ret) {
+		pr_err("guest '%s' is ending, but not within %llu s; 'lkvm stop --force %s' does "
+		       "not wait for it",
+		       guest->name, (unsigned long long)timeout, guest->name);
+		return 1;
+	}
 	pr_err("guest '%s' was asked to power off, but runs on after %llu s: it may have no "
 	       "driver for its power button; 'lkvm stop --force %s' ends it",
 	       guest->name, (unsigned long long)timeout, guest->name);

@@ -274,10 +274,10 @@ static int parse_answer(char *buf, size_t *len)
 
 int guest_send(int dir, const char *name, const char *request, const struct timespec *deadline)
 {
-	int ret, fd = guest_connect(dir, name);
+	int ret, fd = guest_connect(dir, name, client_left_ms(deadline));
 
 	if (fd < 0)
-		return fd == -EAGAIN ? -ETIMEDOUT : fd;
+		return fd;
 	ret = send_request(fd, request, deadline);
 	if (ret) {
 		close(fd);
@@ -300,7 +300,7 @@ int guest_receive(int fd, char **payload, size_t *len, const struct timespec *de
 	return ret;
 }
 
-int guest_ask(const struct guest *guest, const char *request, u64 ms, char **payload, size_t *len)
+int guest_try(const struct guest *guest, const char *request, u64 ms, char **payload, size_t *len)
 {
 	struct timespec deadline = client_deadline(ms ? ms : ANSWER_MS);
 	int ret = guest_send(guest->dir, guest->name, request, &deadline);
@@ -308,12 +308,15 @@ int guest_ask(const struct guest *guest, const char *request, u64 ms, char **pay
 	*payload = NULL;
 	if (ret >= 0)
 		ret = guest_receive(ret, payload, len, &deadline);
-	switch (ret) {
-	case 0:
-		break;
+	return ret;
+}
+
+void guest_explain(const struct guest *guest, int err, char *payload)
+{
+	switch (err) {
 	case -EREMOTEIO:
-		pr_err("guest '%s': %s", guest->name, *payload);
-		free(*payload);
+		pr_err("guest '%s': %s", guest->name, payload);
+		free(payload);
 		break;
 	case -ENOENT:
 		pr_err("guest '%s' is starting: it is not there to ask yet", guest->name);
@@ -330,8 +333,16 @@ int guest_ask(const struct guest *guest, const char *request, u64 ms, char **pay
 		       guest->name);
 		break;
 	default:
-		pr_err("cannot ask the guest '%s': %s", guest->name, strerror(-ret));
+		pr_err("cannot ask the guest '%s': %s", guest->name, strerror(-err));
 	}
+}
+
+int guest_ask(const struct guest *guest, const char *request, u64 ms, char **payload, size_t *len)
+{
+	int ret = guest_try(guest, request, ms, payload, len);
+
+	if (ret)
+		guest_explain(guest, ret, *payload);
 	return ret;
 }
 

@@ -40,8 +40,11 @@ int guest_receive(int fd, char **payload, size_t *len, const struct timespec *de
 
 /*
  * Both for a guest that the user named, within @ms milliseconds, 0 for as long as a busy host
- * may need; prints the reason.
+ * may need. guest_explain() says what went wrong, and frees the @payload of a refusal;
+ * guest_ask() does that itself.
  */
+int guest_try(const struct guest *guest, const char *request, u64 ms, char **payload, size_t *len);
+void guest_explain(const struct guest *guest, int err, char *payload);
 int guest_ask(const struct guest *guest, const char *request, u64 ms, char **payload, size_t *len);
 
 /* For verbs that only take a NAME, --json and --help. */

@@ -200,6 +200,19 @@ static void free_oldest(struct control *control)
 	client_free(container_of(list_pop(&control->clients), struct control_client, node));
 }
 
+/* Makes room for another one. An answer that is on its way is cut, and seen to be. */
+static void push_out_oldest(struct control *control)
+{
+	struct control_client *c =
+		container_of(control->clients.next, struct control_client, node);
+	unsigned int nr = control->nr_clients;
+
+	if (!c->answer)
+		control_error(c, "too many others ask: try again");
+	if (control->nr_clients == nr)
+		free_oldest(control);
+}
+
 static void add_client(struct control *control, int fd)
 {
 	struct control_client *c = calloc(1, sizeof(*c));
@@ -209,7 +222,7 @@ static void add_client(struct control *control, int fd)
 		return;
 	}
 	if (control->nr_clients == CONTROL_MAX_CLIENTS)
-		free_oldest(control);
+		push_out_oldest(control);
 	c->control = control;
 	c->source = (struct loop_source){.fd = fd, .ready = client_ready, .opaque = c};
 	list_add_tail(&c->node, &control->clients);
@@ -229,7 +242,11 @@ static void connection_ready(void *opaque)
 		add_client(control, fd);
 		return;
 	}
-	if ((errno != EMFILE && errno != ENFILE) || control->spare_fd < 0)
+	if (errno != EMFILE && errno != ENFILE)
+		return;
+	if (control->spare_fd < 0)
+		control->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (control->spare_fd < 0)
 		return;
 	/* It would stay in the queue, and the loop would find it again and again. */
 	close(control->spare_fd);

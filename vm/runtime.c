@@ -21,7 +21,7 @@
 /* How often a lock that somebody has for cleaning up is asked for again, 1 ms apart. */
 #define CLEANING_TRIES 2000
 
-#define BACKLOG 16
+#define BACKLOG 128
 
 /* Of this process's guest. Written while the signals that read it are blocked. */
 static struct {
@@ -234,18 +234,23 @@ static void socket_address(struct sockaddr_un *addr, int dir, const char *file)
 		 (int)FILE_MAX, file);
 }
 
-int guest_connect(int dir, const char *name)
+int guest_connect(int dir, const char *name, u64 ms)
 {
+	/* A limit of 0 would be none. */
+	struct timeval limit = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 + 1};
 	char file[FILE_MAX];
 	struct sockaddr_un addr;
-	int ret, fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int ret, fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return -errno;
 	socket_file_name(file, name);
 	socket_address(&addr, dir, file);
-	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
-		ret = -errno;
+	/* When others wait in the queue there is nothing to poll for: only connect() can wait. */
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0 ||
+	    connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
+	    fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
+		ret = errno == EAGAIN ? -ETIMEDOUT : -errno;
 		close(fd);
 		return ret;
 	}

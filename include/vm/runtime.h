@@ -74,10 +74,10 @@ void guest_release(void);
 pid_t guest_pid(int dir, const char *name);
 
 /*
- * A connection to the guest's socket. -ENOENT: it does not listen yet; -ECONNREFUSED: not
- * any more.
+ * A connection to the guest's socket, nonblocking, made within @ms milliseconds. -ENOENT: it
+ * does not listen yet; -ECONNREFUSED: not any more; -ETIMEDOUT: others wait for it, too.
  */
-int guest_connect(int dir, const char *name);
+int guest_connect(int dir, const char *name, u64 ms);
 
 /*
  * The names of the guests that run, sorted, in a block for free(); *@names is NULL for none.

@@ -446,10 +446,10 @@ TEST(a_path_longer_than_a_socket_address)
 	CHECK_EQ(start_child(&child, "one"), 0);
 	CHECK(exists("one.sock"));
 	fd = runtime_dir_open(false);
-	c = guest_connect(fd, "one");
+	c = guest_connect(fd, "one", 1000);
 	CHECK(c >= 0);
 	close(c);
-	CHECK_EQ(guest_connect(fd, "two"), -ENOENT);
+	CHECK_EQ(guest_connect(fd, "two", 1000), -ENOENT);
 	close(fd);
 	wait_child(&child);
 	end();
