@@ -304,8 +304,7 @@ static void flush_events(struct virtio_iommu *viommu)
 	do {
 		unsigned int n = 0;
 
-		while (n < viommu->nr_pending &&
-		       send_event(viommu, &viommu->pending[n], &budget))
+		while (n < viommu->nr_pending && send_event(viommu, &viommu->pending[n], &budget))
 			n++;
 		viommu->nr_pending -= n;
 		memmove(viommu->pending, viommu->pending + n,

@@ -203,8 +203,7 @@ static void free_oldest(struct control *control)
 /* Makes room for another one. An answer that is on its way is cut, and seen to be. */
 static void push_out_oldest(struct control *control)
 {
-	struct control_client *c =
-		container_of(control->clients.next, struct control_client, node);
+	struct control_client *c = container_of(control->clients.next, struct control_client, node);
 	unsigned int nr = control->nr_clients;
 
 	if (!c->answer)

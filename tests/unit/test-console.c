@@ -23,8 +23,8 @@
 
 #define RAM_SIZE   (8 * MiB)
 #define SIZE	   16
-#define RINGS(i)   ((u64)(64 * KiB + (i)*8 * KiB))
-#define BUFFERS(i) ((u64)(2 * MiB + (i)*128 * KiB))
+#define RINGS(i)   ((u64)(64 * KiB + (i) * 8 * KiB))
+#define BUFFERS(i) ((u64)(2 * MiB + (i) * 128 * KiB))
 #define OUTSIDE	   (RAM_SIZE + MiB)
 
 #define MULTIPORT    BIT_ULL(VIRTIO_CONSOLE_F_MULTIPORT)
