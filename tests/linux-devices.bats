@@ -31,19 +31,3 @@ setup_file()
 	[ "$output" = "$(sed 's/$/: read ping receive rng write send console channel/' \
 		"$BATS_TEST_TMPDIR/table")" ]
 }
-
-@test "a disk and a channel that stall, and a flood of random numbers, stop nothing else" {
-	run "$lab" run x86 "$BATS_TEST_DIRNAME/linux/stall.sh" \
-		"$BATS_TEST_DIRNAME/linux/stall-guest.sh"
-	echo "$output"
-	[ "$status" = 0 ]
-	[ "$output" = "the host: paused and resumed
-flooded
-the network goes on
-the other disk goes on
-the disk is stalled
-the channel is stalled
-random numbers go on
-the console goes on
-the disk goes on" ]
-}
