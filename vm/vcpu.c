@@ -27,7 +27,6 @@ static void kick_handler(int sig)
 int vm_create_vcpus(struct vm *vm, unsigned int nr)
 {
 	int most = max(vm_has_cap(vm, KVM_CAP_MAX_VCPUS), 1);
-	int advised = vm_has_cap(vm, KVM_CAP_NR_VCPUS);
 	int size = ioctl(vm->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
 
 	if (size < 0) {
@@ -40,8 +39,6 @@ int vm_create_vcpus(struct vm *vm, unsigned int nr)
 		pr_err("%u vCPUs: this host's KVM allows %d", nr, most);
 		return -EINVAL;
 	}
-	if (advised > 0 && nr > (unsigned int)advised)
-		pr_info("%u vCPUs take turns: this host's KVM recommends %d or less", nr, advised);
 	vm->vcpus = calloc(nr, sizeof(*vm->vcpus));
 	if (!vm->vcpus) {
 		pr_err("out of memory");

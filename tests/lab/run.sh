@@ -206,7 +206,9 @@ stop() # may be interrupted by itself
 
 run() # OPTIONS ARCH SCRIPT [FILE...]
 {
-	local direct='' kernel='' append='' cpus=2 memory=3072 tty_size='' limit='' name
+	# With more CPUs than one, a guest with two vCPUs ends in a triple fault now and then, or
+	# stands still: QEMU's emulated CPUs run side by side then.
+	local direct='' kernel='' append='' cpus=1 memory=3072 tty_size='' limit='' name
 	local -a env=() qemu_args=() guests=()
 
 	while [[ ${1:-} == -?* ]]; do
