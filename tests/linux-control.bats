@@ -9,7 +9,7 @@ setup_file()
 }
 
 @test "power button, pause under load, and an end by force" {
-	run "$lab" run --guest 7 --guest 6.12 x86 "$BATS_TEST_DIRNAME/linux/control.sh"
+	run "$lab" run --cpus 2 --guest 7 --guest 6.12 x86 "$BATS_TEST_DIRNAME/linux/control.sh"
 	echo "$output"
 	[ "$status" = 0 ]
 	[ "$output" = "7: powered off
