@@ -86,15 +86,19 @@ static bool only_json(struct control_client *client, char *args, bool *json)
 	return true;
 }
 
+/* For requests that take nothing but 'json'. NULL once the client has its error. */
+static struct report *begin_plain_report(struct control_client *client, char *args)
+{
+	bool json;
+
+	return only_json(client, args, &json) ? begin_report(client, json) : NULL;
+}
+
 static void run_info(void *opaque, struct control_client *client, char *args)
 {
 	struct machine *m = opaque;
-	struct report *r;
-	bool json;
+	struct report *r = begin_plain_report(client, args);
 
-	if (!only_json(client, args, &json))
-		return;
-	r = begin_report(client, json);
 	if (!r)
 		return;
 	report_info(m, r);
@@ -106,12 +110,8 @@ static void run_info(void *opaque, struct control_client *client, char *args)
 static void run_stat(void *opaque, struct control_client *client, char *args)
 {
 	struct machine *m = opaque;
-	struct report *r;
-	bool json;
+	struct report *r = begin_plain_report(client, args);
 
-	if (!only_json(client, args, &json))
-		return;
-	r = begin_report(client, json);
 	if (!r)
 		return;
 	report_info(m, r);
