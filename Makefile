@@ -33,6 +33,18 @@ Q := $(if $(V),,@)
 
 BUILD := build/$(ARCH)
 
+# An architecture's own folder, and what the machines share that a device tree describes.
+ARCH_ROOMS_x86 := x86
+ARCH_ROOMS_arm64 := boot fdt arm
+ARCH_ROOMS_riscv64 := boot fdt riscv
+ARCH_LIBS_arm64 := -lfdt -lz -lzstd
+ARCH_LIBS_riscv64 := -lfdt -lz -lzstd
+ifndef ARCH_ROOMS_$(ARCH)
+$(error ARCH=$(ARCH) is none of x86, arm64 and riscv64)
+endif
+ARCH_ROOMS := $(ARCH_ROOMS_$(ARCH))
+ARCH_LIBS := $(ARCH_LIBS_$(ARCH))
+
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes
 ifdef WERROR
 WARNINGS += -Werror
@@ -40,7 +52,7 @@ endif
 LKVM_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DLKVM_VERSION='"$(VERSION)"' -pthread $(WARNINGS) \
 	-Iinclude -ffile-prefix-map=$(CURDIR)=. -MMD -MP
 
-ROOMS := util vm char iommu disk net virtio hw $(ARCH)
+ROOMS := util vm char iommu disk net virtio hw $(ARCH_ROOMS)
 LIB_SRCS := $(wildcard machine*.c builtin-*.c) control-client.c \
 	$(foreach r,$(ROOMS),$(wildcard $(r)/*.c))
 # tests/unit/$(ARCH) holds what makes sense for that architecture only.
@@ -51,8 +63,11 @@ BENCHES := $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/bench-*.c))
 
 all: lkvm
 
-lkvm: $(BUILD)/lkvm
-	$(Q)cp -f $< $@
+# The last one that was built, of whatever architecture.
+lkvm: $(BUILD)/lkvm FORCE
+	$(Q)cmp -s $< $@ || cp -f $< $@
+
+FORCE:
 
 include guest/guest.mk
 
@@ -82,7 +97,7 @@ $(1)/tests/unit/%.o: LKVM_CFLAGS += -Itests/unit
 $(UNIT_TESTS:%=$(1)/tests/%): $(1)/tests/%: $(1)/tests/helpers.a $(1)/lkvm.a
 	@mkdir -p $$(@D)
 	$$(if $$(Q),@echo "  LD      $$@")
-	$$(Q)$$(CC) $$(CFLAGS) $(2) -pthread -o $$@ $$(filter %.o,$$^) $$(filter %.a,$$^)
+	$$(Q)$$(CC) $$(CFLAGS) $(2) -pthread -o $$@ $$(filter %.o,$$^) $$(filter %.a,$$^) $(ARCH_LIBS)
 $(foreach s,$(UNIT_SRCS),$(if $(filter test-%,$(notdir $(s))),
 $(1)/tests/$(basename $(notdir $(s))): $(s:%.c=$(1)/%.o)))
 
@@ -95,11 +110,11 @@ $(eval $(call build-rules,$(BUILD)/san,-fsanitize=address$(comma)undefined -fno-
 
 $(BUILD)/lkvm: $(BUILD)/main.o $(BUILD)/lkvm.a
 	$(if $(Q),@echo "  LD      $@")
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(ARCH_LIBS)
 
 $(BUILD)/tests/bench-%: $(BUILD)/tests/bench/bench-%.o $(BUILD)/lkvm.a
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) -pthread -o $@ $^
+	$(Q)$(CC) $(CFLAGS) -pthread -o $@ $^ $(ARCH_LIBS)
 
 unit-tests: $(UNIT_TESTS:%=$(BUILD)/tests/%) $(UNIT_TESTS:%=$(BUILD)/san/tests/%)
 
@@ -120,7 +135,7 @@ $(BUILD)/tests/kvm-shim.so: tests/shims/kvm-shim.c
 
 $(BUILD)/tests/lkvm-dynamic: $(BUILD)/main.o $(BUILD)/lkvm.a
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) -pthread -o $@ $^
+	$(Q)$(CC) $(CFLAGS) -pthread -o $@ $^ $(ARCH_LIBS)
 
 # What a fresh Debian machine lacks; see tests/deps.
 deps-%:

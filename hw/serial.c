@@ -217,7 +217,8 @@ static size_t receive(void *opaque, const u8 *data, size_t len)
 
 static const struct chardev_user serial_user = {.receive = receive};
 
-int serial_init(struct serial *serial, struct vm *vm, u64 port, u32 gsi, struct chardev *chardev)
+int serial_init(struct serial *serial, struct vm *vm, struct bus *bus, u64 base, u32 gsi,
+		struct chardev *chardev)
 {
 	memset(serial, 0, sizeof(*serial));
 	serial->vm = vm;
@@ -225,5 +226,5 @@ int serial_init(struct serial *serial, struct vm *vm, u64 port, u32 gsi, struct 
 	serial->gsi = gsi;
 	pthread_mutex_init(&serial->lock, NULL);
 	chardev_connect(chardev, &serial_user, serial);
-	return bus_add(&vm->pio, port, 8, port_access, serial);
+	return bus_add(bus, base, 8, port_access, serial);
 }

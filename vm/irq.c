@@ -28,16 +28,29 @@ int irq_init(struct vm *vm, unsigned int first_msi_gsi)
 	}
 	irq->max = max;
 	irq->next_gsi = first_msi_gsi;
+	irq->ready = true;
 	pthread_mutex_init(&irq->lock, NULL);
 	return 0;
 }
 
+void irq_init_wires(struct vm *vm)
+{
+	vm->irq.ready = true;
+	pthread_mutex_init(&vm->irq.lock, NULL);
+}
+
+bool irq_has_messages(const struct vm *vm)
+{
+	return vm->irq.table;
+}
+
 void irq_destroy(struct vm *vm)
 {
-	if (!vm->irq.table)
+	if (!vm->irq.ready)
 		return;
 	free(vm->irq.table);
 	vm->irq.table = NULL;
+	vm->irq.ready = false;
 	pthread_mutex_destroy(&vm->irq.lock);
 }
 
@@ -75,13 +88,13 @@ int irq_route_wire(struct vm *vm, u32 gsi, u32 chip, u32 pin)
 	return 0;
 }
 
-static void wire_level(struct vm *vm, u32 gsi, bool up)
+void irq_kvm_line(struct vm *vm, u32 irq, bool up)
 {
-	struct kvm_irq_level level = {.irq = gsi, .level = up};
+	struct kvm_irq_level level = {.irq = irq, .level = up};
 
-	/* Fails only for a GSI that no controller has. */
+	/* Fails only for a number that no controller has. */
 	if (ioctl(vm->fd, KVM_IRQ_LINE, &level) < 0)
-		pr_warn("interrupt %u cannot be set: %s", gsi, strerror(errno));
+		pr_warn("interrupt %u cannot be set: %s", irq, strerror(errno));
 }
 
 void irq_wire_set(struct vm *vm, u32 gsi, bool up)
@@ -91,14 +104,14 @@ void irq_wire_set(struct vm *vm, u32 gsi, bool up)
 	pthread_mutex_lock(&vm->irq.lock);
 	*holders += up ? 1 : -1;
 	if (*holders == (up ? 1 : 0))
-		wire_level(vm, gsi, up);
+		arch_wire_level(vm, gsi, up);
 	pthread_mutex_unlock(&vm->irq.lock);
 }
 
 void irq_wire_pulse(struct vm *vm, u32 gsi)
 {
-	wire_level(vm, gsi, true);
-	wire_level(vm, gsi, false);
+	arch_wire_level(vm, gsi, true);
+	arch_wire_level(vm, gsi, false);
 }
 
 void msi_route_init(struct msi_route *route)
@@ -122,16 +135,14 @@ static struct kvm_irq_routing_entry *find_msi(struct irq_routes *irq, u32 gsi)
 	return NULL;
 }
 
-static void fill_msi(struct kvm_irq_routing_entry *e, u32 gsi, u64 addr, u32 data)
+static void fill_msi(const struct vm *vm, struct kvm_irq_routing_entry *e, u32 gsi, u32 devid,
+		     u64 addr, u32 data)
 {
-	*e = (struct kvm_irq_routing_entry){
-		.gsi = gsi,
-		.type = KVM_IRQ_ROUTING_MSI,
-		.u.msi = {.address_lo = addr, .address_hi = addr >> 32, .data = data},
-	};
+	*e = (struct kvm_irq_routing_entry){.gsi = gsi};
+	arch_route_msi(vm, e, addr, data, devid);
 }
 
-static int new_route(struct vm *vm, struct msi_route *route, u64 addr, u32 data)
+static int new_route(struct vm *vm, struct msi_route *route, u32 devid, u64 addr, u32 data)
 {
 	struct irq_routes *irq = &vm->irq;
 	struct kvm_irq_routing_entry *e;
@@ -146,7 +157,7 @@ static int new_route(struct vm *vm, struct msi_route *route, u64 addr, u32 data)
 		goto err_fd;
 	}
 	route->gsi = irq->next_gsi++;
-	fill_msi(e, route->gsi, addr, data);
+	fill_msi(vm, e, route->gsi, devid, addr, data);
 	ret = commit(vm);
 	if (!ret)
 		ret = assign_irqfd(vm, route, 0);
@@ -162,7 +173,7 @@ err_fd:
 	return ret;
 }
 
-int msi_route_set(struct vm *vm, struct msi_route *route, u64 addr, u32 data)
+int msi_route_set(struct vm *vm, struct msi_route *route, u32 devid, u64 addr, u32 data)
 {
 	int ret = 0;
 
@@ -170,14 +181,14 @@ int msi_route_set(struct vm *vm, struct msi_route *route, u64 addr, u32 data)
 		return 0;
 	pthread_mutex_lock(&vm->irq.lock);
 	if (route->fd < 0) {
-		ret = new_route(vm, route, addr, data);
+		ret = new_route(vm, route, devid, addr, data);
 	} else {
 		struct kvm_irq_routing_entry *e = find_msi(&vm->irq, route->gsi);
 
-		fill_msi(e, route->gsi, addr, data);
+		fill_msi(vm, e, route->gsi, devid, addr, data);
 		ret = commit(vm);
 		if (ret)
-			fill_msi(e, route->gsi, route->addr, route->data);
+			fill_msi(vm, e, route->gsi, devid, route->addr, route->data);
 	}
 	if (!ret) {
 		route->addr = addr;

@@ -66,7 +66,7 @@ static void send(struct pci_device *dev, struct msix_vector *v)
 			dev->ops->msi_dma(dev, addr, data);
 		return;
 	}
-	ret = msi_route_set(vm, &v->route, addr, data);
+	ret = msi_route_set(vm, &v->route, pci_bdf(dev), addr, data);
 	if (ret) {
 		/* A guest can make this happen at will: one line a device is enough. */
 		if (!dev->msix.warned)

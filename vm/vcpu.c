@@ -101,6 +101,26 @@ static void internal_error(struct vcpu *vcpu)
 	       n ? ", data" : "", data);
 }
 
+/* What the guest asks of its firmware, where KVM is that firmware. */
+static void system_event(struct vcpu *vcpu)
+{
+	u32 type = vcpu->run->system_event.type;
+
+	switch (type) {
+	case KVM_SYSTEM_EVENT_SHUTDOWN:
+	case KVM_SYSTEM_EVENT_RESET:
+		vm_stop(vcpu->vm, 0);
+		return;
+	case KVM_SYSTEM_EVENT_CRASH:
+		pr_err("the guest crashed");
+		break;
+	default:
+		pr_err("the guest asks for a system event that is not known here (%u)", type);
+		break;
+	}
+	vm_stop(vcpu->vm, 1);
+}
+
 /* False ends the thread: the machine is stopping. */
 static bool handle_exit(struct vcpu *vcpu)
 {
@@ -118,6 +138,9 @@ static bool handle_exit(struct vcpu *vcpu)
 	case KVM_EXIT_INTR:
 	case KVM_EXIT_IRQ_WINDOW_OPEN:
 		return true;
+	case KVM_EXIT_SYSTEM_EVENT:
+		system_event(vcpu);
+		return false;
 	case KVM_EXIT_SHUTDOWN:
 		pr_err("the guest stopped with a triple fault on vCPU %u", vcpu->index);
 		break;

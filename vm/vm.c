@@ -73,7 +73,7 @@ int vm_init(struct vm *vm)
 		goto err;
 	/* A signal from elsewhere must not look like a broken host. */
 	do {
-		vm->fd = ioctl(vm->kvm_fd, KVM_CREATE_VM, 0);
+		vm->fd = ioctl(vm->kvm_fd, KVM_CREATE_VM, arch_vm_type(vm->kvm_fd));
 	} while (vm->fd < 0 && errno == EINTR);
 	if (vm->fd < 0) {
 		ret = -errno;

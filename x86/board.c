@@ -70,6 +70,28 @@ bool arch_is_msi_addr(const struct vm *vm, u64 addr)
 	return addr >= X86_MSI_START && addr <= X86_MSI_LAST;
 }
 
+void arch_route_msi(const struct vm *vm, struct kvm_irq_routing_entry *e, u64 addr, u32 data,
+		    u32 devid)
+{
+	(void)vm;
+	(void)devid;
+	e->type = KVM_IRQ_ROUTING_MSI;
+	e->u.msi.address_lo = addr;
+	e->u.msi.address_hi = addr >> 32;
+	e->u.msi.data = data;
+}
+
+void arch_wire_level(struct vm *vm, u32 gsi, bool up)
+{
+	irq_kvm_line(vm, gsi, up);
+}
+
+unsigned long arch_vm_type(int kvm_fd)
+{
+	(void)kvm_fd;
+	return 0;
+}
+
 unsigned int arch_iommu_resv(struct iommu_resv *resv, unsigned int max)
 {
 	(void)max;
@@ -274,7 +296,7 @@ int arch_init_board(struct machine *m)
 	if (!ret && m->config->test_exit)
 		ret = bus_add(pio, X86_TEST_EXIT_PORT, 4, test_exit_port, m);
 	if (!ret)
-		ret = serial_init(&board->serial, &m->vm, X86_SERIAL_PORT, X86_SERIAL_GSI,
+		ret = serial_init(&board->serial, &m->vm, pio, X86_SERIAL_PORT, X86_SERIAL_GSI,
 				  m->serial);
 	if (!ret)
 		ret = rtc_init(&board->rtc, &m->vm, &m->loop, ACPI_RTC_PORT, ACPI_RTC_GSI);

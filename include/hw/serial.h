@@ -29,9 +29,10 @@ struct serial {
 };
 
 /*
- * Puts the port at I/O ports [port, port + 8), with interrupt @gsi and @chardev, which stays the
- * caller's, at the other end of the line. -EEXIST, -ENOSPC as bus_add().
+ * Puts the port's registers at [base, base + 8) of @bus, one of @vm's, with interrupt @gsi and
+ * @chardev, which stays the caller's, at the other end of the line. -EEXIST, -ENOSPC as bus_add().
  */
-int serial_init(struct serial *serial, struct vm *vm, u64 port, u32 gsi, struct chardev *chardev);
+int serial_init(struct serial *serial, struct vm *vm, struct bus *bus, u64 base, u32 gsi,
+		struct chardev *chardev);
 
 #endif /* LKVM_HW_SERIAL_H */

@@ -112,6 +112,12 @@ bool vm_is_paused(const struct vm *vm);
 int vm_has_cap(const struct vm *vm, long cap);
 
 /*
+ * What KVM_CREATE_VM takes: on some architectures, how wide guest-physical addresses are. Does
+ * not fail; what is unknown is the default, 0.
+ */
+unsigned long arch_vm_type(int kvm_fd);
+
+/*
  * What the architecture adds to the run loop: handles an exit that the loop does not
  * know. False if it does not know it either.
  */

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The machine that arm64 and riscv64 share: its fixed devices, its device tree, and how a kernel
+ * gets into it. fdt/ implements most of what machine.h asks of an architecture (memory, board,
+ * virtio-mmio slots, power button, load) and asks the architecture for what is below. Each of
+ * these prints the reason on failure; -errno.
+ */
+#ifndef LKVM_FDT_BOARD_H
+#define LKVM_FDT_BOARD_H
+
+#include "fdt/layout.h"
+#include "fdt/tree.h"
+#include "machine.h"
+
+/* The "compatible" of the root node, as fdt_prop_strings() takes it. */
+extern const char arch_fdt_compatible[];
+extern const size_t arch_fdt_compatible_size;
+
+/* Which boot/image.h header kernels have here: IMAGE_ARM64 or IMAGE_RISCV64. */
+extern const unsigned int arch_image_kind;
+
+/* How many bits a guest-physical address has at most, on this host. */
+unsigned int arch_phys_bits(const struct vm *vm);
+
+/*
+ * The nodes of /cpus, the interrupt controllers, timer and firmware interface, below the root
+ * node, which is open. The interrupt controller for wires is FDT_PHANDLE_IRQCHIP, with
+ * #address-cells 0; the one for messages is FDT_PHANDLE_MSI, if arch_msi_map() tells of one.
+ */
+void arch_fdt_nodes(struct machine *m, struct fdt_tree *t);
+
+/* The cells that name a wire in "interrupts"; returns how many. */
+#define FDT_MAX_IRQ_CELLS 3
+unsigned int arch_fdt_irq(u32 gsi, bool edge, u32 cells[FDT_MAX_IRQ_CELLS]);
+
+/*
+ * How a PCI function's messages find their controller: MSI_MAP_NONE (there are no messages),
+ * MSI_MAP_PARENT ("msi-parent", no device ID) or MSI_MAP_ID ("msi-map": device ID = requester
+ * ID).
+ */
+enum arch_msi_map {
+	MSI_MAP_NONE,
+	MSI_MAP_PARENT,
+	MSI_MAP_ID,
+};
+enum arch_msi_map arch_msi_map(const struct machine *m);
+
+/* The kernel is at @entry, the device tree at @fdt: registers of all vCPUs. */
+int arch_start_vcpus(struct machine *m, u64 entry, u64 fdt);
+
+#endif /* LKVM_FDT_BOARD_H */
