@@ -45,18 +45,28 @@ endif
 ARCH_ROOMS := $(ARCH_ROOMS_$(ARCH))
 ARCH_LIBS := $(ARCH_LIBS_$(ARCH))
 
+# Where a cross build finds these libraries, if the compiler does not; see tests/sysroot.
+ifdef ARCH_LIBS
+SYSROOT := $(BUILD)/sysroot
+SYSROOT_READY := $(BUILD)/sysroot.ready
+ARCH_LIBS := -L$(SYSROOT)/lib $(ARCH_LIBS)
+endif
+
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes
 ifdef WERROR
 WARNINGS += -Werror
 endif
 LKVM_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DLKVM_VERSION='"$(VERSION)"' -pthread $(WARNINGS) \
-	-Iinclude -ffile-prefix-map=$(CURDIR)=. -MMD -MP
+	-Iinclude $(if $(SYSROOT),-isystem $(SYSROOT)/include) \
+	-ffile-prefix-map=$(CURDIR)=. -MMD -MP
 
 ROOMS := util vm char iommu disk net virtio hw $(ARCH_ROOMS)
 LIB_SRCS := $(wildcard machine*.c builtin-*.c) control-client.c \
 	$(foreach r,$(ROOMS),$(wildcard $(r)/*.c))
-# tests/unit/$(ARCH) holds what makes sense for that architecture only.
-UNIT_SRCS := $(wildcard tests/unit/*.c tests/unit/$(ARCH)/*.c)
+# tests/unit/$(ARCH) holds what makes sense for that architecture only, tests/unit/fdt what does
+# where a device tree describes the machine.
+UNIT_SRCS := $(wildcard tests/unit/*.c tests/unit/$(ARCH)/*.c) \
+	$(if $(filter fdt,$(ARCH_ROOMS)),$(wildcard tests/unit/fdt/*.c))
 UNIT_TESTS := $(filter test-%,$(basename $(notdir $(UNIT_SRCS))))
 UNIT_HELPERS := $(foreach s,$(UNIT_SRCS),$(if $(filter test-%,$(notdir $(s))),,$(s)))
 BENCHES := $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/bench-*.c))
@@ -71,10 +81,19 @@ FORCE:
 
 include guest/guest.mk
 
+ifdef SYSROOT
+$(SYSROOT_READY): tests/sysroot
+	@mkdir -p $(@D)
+	$(Q)tests/sysroot $(ARCH) $(SYSROOT) $(CC) $(CFLAGS) $(LDFLAGS)
+	@touch $@
+
+$(GUEST_ELFS): | $(SYSROOT_READY)
+endif
+
 # The same sources in two ways: as they are, and with sanitizers. $(1) is the folder,
 # $(2) what is added to the flags.
 define build-rules
-$(1)/%.o: %.c
+$(1)/%.o: %.c | $(SYSROOT_READY)
 	@mkdir -p $$(@D)
 	$$(if $$(Q),@echo "  CC      $$@")
 	$$(Q)$$(CC) $$(LKVM_CFLAGS) $$(CFLAGS) $(2) -c -o $$@ $$<
