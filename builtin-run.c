@@ -22,7 +22,7 @@
 
 struct run_options {
 	struct machine_config machine;
-	const char *cpus, *transport, *serial; /* as they were given */
+	const char *cpus, *transport, *serial, *irqchip; /* as they were given */
 	char cmdline[64]; /* the default one, where it is not DEFAULT_CMDLINE */
 	bool want_help;
 };
@@ -212,6 +212,22 @@ static int opt_virtio_transport(void *opaque, const char *value)
 	return 0;
 }
 
+static int opt_irqchip(void *opaque, const char *value)
+{
+	struct run_options *o = opaque;
+
+	if (set_once(&o->irqchip, value, "irqchip"))
+		return -EINVAL;
+	for (unsigned int i = 0; arch_irqchips[i]; i++) {
+		if (!strcmp(arch_irqchips[i], value)) {
+			o->machine.irqchip = i + 1;
+			return 0;
+		}
+	}
+	pr_err("--irqchip: '%s' is none of %s", value, arch_irqchip_arg);
+	return -EINVAL;
+}
+
 static int opt_trace(void *opaque, const char *value)
 {
 	(void)opaque;
@@ -262,6 +278,7 @@ static const struct option_def options[] = {
 	{"iommu", 0, "virtio[,...]", IOMMU_USAGE "\n" VIRTIO_IOMMU_SUBOPTS_USAGE, opt_iommu},
 	{"virtio-ring", 0, VIRTIO_RINGS, virtio_ring_usage, opt_virtio_ring},
 	{"virtio-transport", 0, VIRTIO_TRANSPORTS, virtio_transport_usage, opt_virtio_transport},
+	{"irqchip", 0, arch_irqchip_arg, arch_irqchip_usage, opt_irqchip},
 	{"trace", 0, "AREA[,AREA]...", trace_usage, opt_trace},
 	{"name", 0, "NAME", GUEST_NAME_USAGE, opt_name},
 	{"test-exit", 0, NULL, arch_test_exit_usage, opt_test_exit},

@@ -51,6 +51,7 @@ struct machine_config {
 	struct virtio_options viommu; /* of the device that carries the IOMMU's requests */
 	enum virtio_ring ring; /* of devices whose options leave it open */
 	enum virtio_transport transport; /* of devices whose options leave it open */
+	unsigned int irqchip; /* 0: the best that the host has; else 1 + index in arch_irqchips */
 	bool test_exit; /* the port by which a guest ends the program with a status */
 };
 
@@ -194,6 +195,14 @@ extern const char arch_name[];
 /* What --kernel and --test-exit mean here, for the usage text. */
 extern const char arch_kernel_usage[];
 extern const char arch_test_exit_usage[];
+
+/*
+ * The interrupt controllers to choose among, ended by NULL, and what --irqchip takes and means.
+ * arch_irqchip_arg is "" where there is no choice, and no such option.
+ */
+extern const char *const arch_irqchips[];
+extern const char arch_irqchip_arg[];
+extern const char arch_irqchip_usage[];
 
 /* IOVAs that an IOMMU of this architecture never translates; returns how many. */
 unsigned int arch_iommu_resv(struct iommu_resv *resv, unsigned int max);

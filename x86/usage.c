@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The options that mean another thing on each architecture. */
+#include <stddef.h>
+
 #include "machine.h"
 
 const char arch_name[] = "x86";
@@ -9,3 +11,7 @@ const char arch_kernel_usage[] = "bzImage or ELF vmlinux; without it a built-in 
 
 const char arch_test_exit_usage[] = "let the guest end lkvm with the status that it writes\n"
 				    "to port 0xf4";
+
+const char *const arch_irqchips[] = {NULL};
+const char arch_irqchip_arg[] = "";
+const char arch_irqchip_usage[] = "";
