@@ -45,6 +45,9 @@ enum arch_msi_map {
 };
 enum arch_msi_map arch_msi_map(const struct machine *m);
 
+/* Undoes arch_init_irqchip(), which may have failed, or not been called. By arch_destroy(). */
+void arch_destroy_irqchip(struct machine *m);
+
 /* The kernel is at @entry, the device tree at @fdt: registers of all vCPUs. */
 int arch_start_vcpus(struct machine *m, u64 entry, u64 fdt);
 

@@ -26,6 +26,7 @@
 /* What --cpus takes, for the usage text. */
 #define VM_VCPUS_USAGE "vCPUs, 1 to 255 (1)"
 
+struct arch_irqchip;
 struct vm;
 
 /* Why a vCPU came back from KVM_RUN, for the counters. */
@@ -60,6 +61,7 @@ struct vm {
 	struct bus mmio;
 	struct bus pio;
 	struct irq_routes irq;
+	struct arch_irqchip *irqchip; /* what the architecture keeps of its interrupt controller */
 	struct vcpu *vcpus;
 	unsigned int nr_vcpus;
 
