@@ -29,9 +29,10 @@ unsigned int arch_phys_bits(const struct vm *vm);
  */
 void arch_fdt_nodes(struct machine *m, struct fdt_tree *t);
 
-/* The cells that name a wire in "interrupts"; returns how many. */
+/* The cells that name a wire in "interrupts"; returns how many: that depends on the controller. */
 #define FDT_MAX_IRQ_CELLS 3
-unsigned int arch_fdt_irq(u32 gsi, bool edge, u32 cells[FDT_MAX_IRQ_CELLS]);
+unsigned int arch_fdt_irq(const struct machine *m, u32 gsi, bool edge,
+			  u32 cells[FDT_MAX_IRQ_CELLS]);
 
 /*
  * How a PCI function's messages find their controller: MSI_MAP_NONE (there are no messages),
