@@ -310,7 +310,7 @@ static int check(struct machine_config *m)
 	struct mem_hole holes[ARCH_MAX_HOLES];
 	unsigned int nr_holes = arch_mem_holes(holes, ARRAY_SIZE(holes));
 
-	if (mem_config_check(&m->mem, holes, nr_holes))
+	if (mem_config_check(&m->mem, arch_mem_start, holes, nr_holes))
 		return -EINVAL;
 	if (m->initrd && !m->kernel) {
 		pr_err("--initrd %s: an initrd needs a --kernel", m->initrd);

@@ -176,6 +176,9 @@ struct mmio_slot {
 /* Slot @n, counted from 0; false if there are not as many. */
 bool arch_mmio_slot(unsigned int n, struct mmio_slot *slot);
 
+/* Where memory starts, unless the user says where banks are: one of them has to be there. */
+extern const u64 arch_mem_start;
+
 /*
  * Where no bank can be, because the machine has something else there; returns how many.
  * May be called before there is a machine.
