@@ -24,10 +24,13 @@ unsigned int arch_phys_bits(const struct vm *vm);
 
 /*
  * The nodes of /cpus, the interrupt controllers, timer and firmware interface, below the root
- * node, which is open. The interrupt controller for wires is FDT_PHANDLE_IRQCHIP, with
- * #address-cells 0; the one for messages is FDT_PHANDLE_MSI, if arch_msi_map() tells of one.
+ * node, which is open. The interrupt controller for wires is FDT_PHANDLE_IRQCHIP, with the
+ * #address-cells below; the one for messages is FDT_PHANDLE_MSI, if arch_msi_map() tells of one.
  */
 void arch_fdt_nodes(struct machine *m, struct fdt_tree *t);
+
+/* As many cells, all 0, stand in front of a wire's in an "interrupt-map". */
+extern const unsigned int arch_fdt_irqchip_address_cells;
 
 /* The cells that name a wire in "interrupts"; returns how many: that depends on the controller. */
 #define FDT_MAX_IRQ_CELLS 3
