@@ -17,6 +17,9 @@
 const char arch_fdt_compatible[] = "linux,dummy-virt";
 const size_t arch_fdt_compatible_size = sizeof(arch_fdt_compatible);
 
+/* The node for messages is below the interrupt controller's. */
+const unsigned int arch_fdt_irqchip_address_cells = 2;
+
 /* Devicetree bindings: arm/cpus.yaml. */
 static void add_cpus(const struct machine *m, struct fdt_tree *t)
 {
@@ -136,8 +139,7 @@ void gic_fdt_nodes(const struct arch_irqchip *gic, unsigned int nr_vcpus, struct
 	fdt_tree_begin(t, "interrupt-controller@%llx", GIC_DIST_BASE);
 	fdt_prop_empty(t, "interrupt-controller");
 	fdt_prop_u32(t, "#interrupt-cells", 3);
-	/* The node for messages is below this one. */
-	fdt_prop_u32(t, "#address-cells", 2);
+	fdt_prop_u32(t, "#address-cells", arch_fdt_irqchip_address_cells);
 	fdt_prop_u32(t, "#size-cells", 2);
 	fdt_prop_empty(t, "ranges");
 	fdt_prop_phandle(t, FDT_PHANDLE_IRQCHIP);
