@@ -7,16 +7,17 @@
 #include "internal.h"
 
 /* The first cell of an address: the kind of space, and what a function is. */
-#define SPACE_MEM32    0x02000000
-#define SPACE_MEM64    0x03000000
-#define DEVFN_SHIFT    8
-#define DEVICE_SHIFT   11
-#define RIDS_PER_BUS   256
-#define RIDS_PER_SLOT  8
-#define RANGE_CELLS    7
-#define INTX_PINS      4
-#define INTX_DEVICES   4 /* after which the wiring repeats */
-#define INTX_MAX_CELLS (INTX_DEVICES * INTX_PINS * (3 + 1 + 1 + FDT_MAX_IRQ_CELLS))
+#define SPACE_MEM32   0x02000000
+#define SPACE_MEM64   0x03000000
+#define DEVFN_SHIFT   8
+#define DEVICE_SHIFT  11
+#define RIDS_PER_BUS  256
+#define RIDS_PER_SLOT 8
+#define RANGE_CELLS   7
+#define INTX_PINS     4
+#define INTX_DEVICES  4 /* after which the wiring repeats */
+#define INTX_MAX_CELLS \
+	(INTX_DEVICES * INTX_PINS * (3 + 1 + 1 + FDT_MAX_ADDRESS_CELLS + FDT_MAX_IRQ_CELLS))
 
 /* A window with the same addresses on both sides of the bridge; returns how many cells. */
 static unsigned int put_window(u32 *cells, u32 space, u64 base, u64 size)
@@ -43,7 +44,7 @@ static void add_windows(struct machine *m, struct fdt_tree *t)
 	fdt_prop_cells(t, "ranges", cells, nr);
 }
 
-/* Which wire each pin of each device is on. The controller has no address cells. */
+/* Which wire each pin of each device is on. */
 static void add_intx(struct machine *m, struct fdt_tree *t)
 {
 	static const u32 mask[] = {(INTX_DEVICES - 1) << DEVICE_SHIFT, 0, 0, 7};
@@ -57,6 +58,8 @@ static void add_intx(struct machine *m, struct fdt_tree *t)
 			cells[nr++] = 0;
 			cells[nr++] = pin + 1;
 			cells[nr++] = FDT_PHANDLE_IRQCHIP;
+			for (unsigned int i = 0; i < arch_fdt_irqchip_address_cells; i++)
+				cells[nr++] = 0;
 			nr += arch_fdt_irq(m, fdt_intx_gsi(dev, pin), false, cells + nr);
 		}
 	}

@@ -30,6 +30,7 @@ unsigned int arch_phys_bits(const struct vm *vm);
 void arch_fdt_nodes(struct machine *m, struct fdt_tree *t);
 
 /* As many cells, all 0, stand in front of a wire's in an "interrupt-map". */
+#define FDT_MAX_ADDRESS_CELLS 2
 extern const unsigned int arch_fdt_irqchip_address_cells;
 
 /* The cells that name a wire in "interrupts"; returns how many: that depends on the controller. */
