@@ -60,7 +60,7 @@ struct loader {
 	const struct image_config *config;
 	struct image_places *places;
 	struct file kernel, initrd;
-	struct stream stream; /* of the kernel */
+	struct unpack stream; /* of the kernel */
 	struct image_header header;
 };
 
@@ -182,7 +182,7 @@ static int open_zboot(struct loader *ld, const u8 *head)
 	off = le32toh(z.payload_offset);
 	len = le32toh(z.payload_size);
 	ret = file_check_range(&ld->kernel, off, len);
-	return ret ? ret : stream_open(&ld->stream, &ld->kernel, off, len, compression);
+	return ret ? ret : unpack_open(&ld->stream, &ld->kernel, off, len, compression);
 }
 
 /* Finds out what the kernel's file is, and reads the header of the image in it. */
@@ -199,20 +199,20 @@ static int open_image(struct loader *ld)
 		return ret;
 	memcpy(&h, head, sizeof(h));
 	if (is_arm64(&h) || is_riscv64(&h))
-		ret = stream_open(&ld->stream, f, 0, f->size, COMPRESSION_NONE);
+		ret = unpack_open(&ld->stream, f, 0, f->size, COMPRESSION_NONE);
 	else if (!memcmp(head, "MZ", 2) && !memcmp(head + 4, "zimg", 4))
 		ret = open_zboot(ld, head);
 	else if (!memcmp(head, "\x1f\x8b", 2))
-		ret = stream_open(&ld->stream, f, 0, f->size, COMPRESSION_GZIP);
+		ret = unpack_open(&ld->stream, f, 0, f->size, COMPRESSION_GZIP);
 	else if (!memcmp(head, "\x28\xb5\x2f\xfd", 4))
-		ret = stream_open(&ld->stream, f, 0, f->size, COMPRESSION_ZSTD);
+		ret = unpack_open(&ld->stream, f, 0, f->size, COMPRESSION_ZSTD);
 	else
 		ret = not_a_kernel(ld, head, f->size);
 	if (ret)
 		return ret;
 
 	memset(head, 0, sizeof(head));
-	n = stream_read(&ld->stream, head, HEADER_SIZE);
+	n = unpack_read(&ld->stream, head, HEADER_SIZE);
 	if (n < 0)
 		return n;
 	memcpy(&ld->header, head, HEADER_SIZE);
@@ -220,7 +220,7 @@ static int open_image(struct loader *ld)
 		return check_header(ld);
 	/* The marks of strangers may be further behind than a header is long. */
 	if ((u64)n == HEADER_SIZE) {
-		s64 more = stream_read(&ld->stream, head + n, sizeof(head) - n);
+		s64 more = unpack_read(&ld->stream, head + n, sizeof(head) - n);
 
 		if (more < 0)
 			return more;
@@ -290,7 +290,7 @@ static int check_tail(struct loader *ld)
 	if (ld->stream.compression == COMPRESSION_NONE)
 		return 0;
 	do {
-		n = stream_read(&ld->stream, scratch, sizeof(scratch));
+		n = unpack_read(&ld->stream, scratch, sizeof(scratch));
 		if (n < 0)
 			return n;
 		total += n;
@@ -313,7 +313,7 @@ static int load_kernel(struct loader *ld)
 	if (!to)
 		return -EFAULT;
 	memcpy(to, &ld->header, HEADER_SIZE);
-	n = stream_read(&ld->stream, to + HEADER_SIZE, room - HEADER_SIZE);
+	n = unpack_read(&ld->stream, to + HEADER_SIZE, room - HEADER_SIZE);
 	return n < 0 ? n : check_tail(ld);
 }
 
@@ -364,7 +364,7 @@ int image_load(struct guest_mem *mem, const struct image_config *config,
 		ret = load_kernel(ld);
 	if (!ret && config->initrd)
 		ret = load_initrd(ld);
-	stream_close(&ld->stream);
+	unpack_close(&ld->stream);
 	file_close(&ld->initrd);
 	file_close(&ld->kernel);
 	free(ld);

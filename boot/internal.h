@@ -17,7 +17,7 @@ enum compression {
 };
 
 /* A part of a file, read from its beginning to its end, unpacked meanwhile. */
-struct stream {
+struct unpack {
 	const struct file *file;
 	u64 off, left; /* what is still to be read from the file */
 	enum compression compression;
@@ -33,7 +33,7 @@ struct stream {
  * Bytes [off, off + len) of @file, which must be there and stay open. Prints the reason; -ENOMEM.
  * To be closed also after that.
  */
-int stream_open(struct stream *s, const struct file *file, u64 off, u64 len,
+int unpack_open(struct unpack *s, const struct file *file, u64 off, u64 len,
 		enum compression compression);
 
 /*
@@ -41,9 +41,9 @@ int stream_open(struct stream *s, const struct file *file, u64 off, u64 len,
  * or the last frame of zstd is ignored. Prints the reason on failure: -EINVAL: damaged; -ERANGE:
  * truncated; -ENOMEM; or as file_read_at().
  */
-s64 stream_read(struct stream *s, void *buf, u64 len);
+s64 unpack_read(struct unpack *s, void *buf, u64 len);
 
-void stream_close(struct stream *s);
+void unpack_close(struct unpack *s);
 
 /* What is to be placed into one bank, and how. Sizes in bytes. */
 struct image_layout {

@@ -11,7 +11,7 @@
 static const u8 gzip_magic[] = {0x1f, 0x8b};
 static const u8 zstd_magic[] = {0x28, 0xb5, 0x2f, 0xfd};
 
-int stream_open(struct stream *s, const struct file *file, u64 off, u64 len,
+int unpack_open(struct unpack *s, const struct file *file, u64 off, u64 len,
 		enum compression compression)
 {
 	memset(s, 0, sizeof(*s));
@@ -35,7 +35,7 @@ no_memory:
 	return -ENOMEM;
 }
 
-void stream_close(struct stream *s)
+void unpack_close(struct unpack *s)
 {
 	if (s->compression == COMPRESSION_GZIP)
 		inflateEnd(&s->z);
@@ -48,7 +48,7 @@ void stream_close(struct stream *s)
  * Reads on behind the @kept bytes at the start of the buffer, @unused says where they are now.
  * How many bytes there are then.
  */
-static s64 fill(struct stream *s, const u8 *unused, size_t kept)
+static s64 fill(struct unpack *s, const u8 *unused, size_t kept)
 {
 	u64 n = min(s->left, (u64)(sizeof(s->buf) - kept));
 	int ret;
@@ -62,13 +62,13 @@ static s64 fill(struct stream *s, const u8 *unused, size_t kept)
 	return kept + n;
 }
 
-static int damaged(const struct stream *s, const char *why)
+static int damaged(const struct unpack *s, const char *why)
 {
 	pr_err("%s '%s' is damaged: %s", s->file->what, s->file->path, why);
 	return -EINVAL;
 }
 
-static int truncated(const struct stream *s)
+static int truncated(const struct unpack *s)
 {
 	pr_err("%s '%s' is truncated: the compressed data ends too early", s->file->what,
 	       s->file->path);
@@ -79,7 +79,7 @@ static int truncated(const struct stream *s)
  * Between members or frames, with the @n bytes at @next: whether another one begins there. What
  * else is there is padding, or something that was appended.
  */
-static bool begins(const struct stream *s, const u8 *next, size_t n)
+static bool begins(const struct unpack *s, const u8 *next, size_t n)
 {
 	if (s->compression == COMPRESSION_GZIP)
 		return n >= sizeof(gzip_magic) && !memcmp(next, gzip_magic, sizeof(gzip_magic));
@@ -89,7 +89,7 @@ static bool begins(const struct stream *s, const u8 *next, size_t n)
 /* At least so many bytes in the buffer show what begins there. */
 #define MAGIC_SIZE sizeof(zstd_magic)
 
-static s64 read_gzip(struct stream *s, u8 *buf, u64 len)
+static s64 read_gzip(struct unpack *s, u8 *buf, u64 len)
 {
 	z_stream *z = &s->z;
 	u64 done = 0;
@@ -129,7 +129,7 @@ static s64 read_gzip(struct stream *s, u8 *buf, u64 len)
 	return done;
 }
 
-static s64 read_zstd(struct stream *s, u8 *buf, u64 len)
+static s64 read_zstd(struct unpack *s, u8 *buf, u64 len)
 {
 	ZSTD_outBuffer out = {.dst = buf, .size = len};
 	size_t ret;
@@ -164,7 +164,7 @@ static s64 read_zstd(struct stream *s, u8 *buf, u64 len)
 	return out.pos;
 }
 
-s64 stream_read(struct stream *s, void *buf, u64 len)
+s64 unpack_read(struct unpack *s, void *buf, u64 len)
 {
 	int ret;
 
