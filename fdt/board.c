@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "fdt/board.h"
+#include "hw/goldfish-rtc.h"
 #include "hw/host-bridge.h"
+#include "hw/pl031.h"
 #include "hw/pvpanic.h"
 #include "hw/serial.h"
 #include "hw/test-exit.h"
@@ -18,6 +20,9 @@ struct arch_board {
 	struct pci_device host_bridge;
 	struct serial serial;
 	struct pvpanic pvpanic;
+	/* No model has a driver in the kernels of both. */
+	struct pl031 pl031; /* arm64 */
+	struct goldfish_rtc goldfish_rtc; /* riscv64 */
 };
 
 const u64 arch_mem_start = FDT_RAM_BASE;
@@ -61,6 +66,17 @@ void arch_power_button(struct machine *m)
 	irq_wire_pulse(&m->vm, FDT_GSI_POWER_BUTTON);
 }
 
+static int init_rtc(struct machine *m)
+{
+	struct arch_board *board = m->board;
+	struct bus *mmio = &m->vm.mmio;
+
+	if (fdt_has_pl031())
+		return pl031_init(&board->pl031, &m->vm, &m->loop, mmio, FDT_RTC_BASE, FDT_GSI_RTC);
+	return goldfish_rtc_init(&board->goldfish_rtc, &m->vm, &m->loop, mmio, FDT_RTC_BASE,
+				 FDT_GSI_RTC);
+}
+
 int arch_init_board(struct machine *m)
 {
 	struct arch_board *board = calloc(1, sizeof(*board));
@@ -71,6 +87,8 @@ int arch_init_board(struct machine *m)
 		pr_err("out of memory");
 		return -ENOMEM;
 	}
+	board->pl031.clock.source.fd = -1;
+	board->goldfish_rtc.clock.source.fd = -1;
 	m->board = board;
 	pci_bus_init(&m->pci, &m->vm, FDT_PCI_MEM32_BASE, FDT_PCI_MEM32_SIZE, fdt_intx_gsi);
 	ret = bus_add(mmio, FDT_ECAM_BASE, FDT_ECAM_SIZE, pci_ecam_access, &m->pci);
@@ -83,6 +101,8 @@ int arch_init_board(struct machine *m)
 	if (!ret)
 		ret = serial_init(&board->serial, &m->vm, mmio, FDT_SERIAL_BASE, FDT_GSI_SERIAL,
 				  m->serial);
+	if (!ret)
+		ret = init_rtc(m);
 	if (ret)
 		pr_err("cannot set up the board: %s", strerror(-ret));
 	return ret;
@@ -127,6 +147,10 @@ int arch_load(struct machine *m)
 
 void arch_destroy(struct machine *m)
 {
-	free(m->board);
+	if (m->board) {
+		pl031_destroy(&m->board->pl031);
+		goldfish_rtc_destroy(&m->board->goldfish_rtc);
+		free(m->board);
+	}
 	arch_destroy_irqchip(m);
 }

@@ -10,6 +10,8 @@
 #include <sys/random.h>
 
 #include "fdt/board.h"
+#include "hw/goldfish-rtc.h"
+#include "hw/pl031.h"
 #include "hw/pvpanic.h"
 #include "hw/test-exit.h"
 #include "internal.h"
@@ -18,6 +20,8 @@
 /* What the divisor of a PC's serial port divides; the rate matters to nobody here. */
 #define SERIAL_CLOCK 1843200
 #define SERIAL_SIZE  8
+
+#define APB_CLOCK 24000000
 
 #define SERIAL_NODE "serial"
 
@@ -83,6 +87,36 @@ static void add_serial(struct machine *m, struct fdt_tree *t)
 	fdt_tree_end(t);
 }
 
+/* The bindings of PrimeCells want a clock, which the driver only switches on. */
+static void add_pl031(struct machine *m, struct fdt_tree *t)
+{
+	static const char compatible[] = "arm,pl031\0arm,primecell";
+
+	fdt_tree_begin(t, "apb-pclk");
+	fdt_prop_string(t, "compatible", "fixed-clock");
+	fdt_prop_u32(t, "#clock-cells", 0);
+	fdt_prop_u32(t, "clock-frequency", APB_CLOCK);
+	fdt_prop_phandle(t, FDT_PHANDLE_CLOCK);
+	fdt_tree_end(t);
+
+	fdt_tree_begin(t, "rtc@%llx", FDT_RTC_BASE);
+	fdt_prop_strings(t, "compatible", compatible, sizeof(compatible));
+	fdt_prop_reg(t, FDT_RTC_BASE, PL031_SIZE);
+	fdt_prop_irq(m, t, FDT_GSI_RTC, false);
+	fdt_prop_u32(t, "clocks", FDT_PHANDLE_CLOCK);
+	fdt_prop_string(t, "clock-names", "apb_pclk");
+	fdt_tree_end(t);
+}
+
+static void add_goldfish_rtc(struct machine *m, struct fdt_tree *t)
+{
+	fdt_tree_begin(t, "rtc@%llx", FDT_RTC_BASE);
+	fdt_prop_string(t, "compatible", "google,goldfish-rtc");
+	fdt_prop_reg(t, FDT_RTC_BASE, GOLDFISH_RTC_SIZE);
+	fdt_prop_irq(m, t, FDT_GSI_RTC, false);
+	fdt_tree_end(t);
+}
+
 /* No GPIO: an interrupt is a press. */
 static void add_power_button(struct machine *m, struct fdt_tree *t)
 {
@@ -140,6 +174,10 @@ int fdt_describe(struct machine *m, const struct image_places *places, bool seed
 	add_memory(m, t);
 	arch_fdt_nodes(m, t);
 	add_serial(m, t);
+	if (fdt_has_pl031())
+		add_pl031(m, t);
+	else
+		add_goldfish_rtc(m, t);
 	add_power_button(m, t);
 	add_simple(t, "pvpanic", "qemu,pvpanic-mmio", FDT_PVPANIC_BASE, PVPANIC_SIZE);
 	if (m->config->test_exit)

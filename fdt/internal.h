@@ -4,6 +4,7 @@
 #define LKVM_FDT_INTERNAL_H
 
 #include "boot/image.h"
+#include "fdt/board.h"
 #include "fdt/tree.h"
 #include "machine.h"
 
@@ -23,6 +24,12 @@ void fdt_describe_pci(struct machine *m, struct fdt_tree *t);
 
 /* "interrupts" of one wire. */
 void fdt_prop_irq(struct machine *m, struct fdt_tree *t, u32 gsi, bool edge);
+
+/* Which real-time clock there is: a PL031, or else a goldfish. */
+static inline bool fdt_has_pl031(void)
+{
+	return arch_image_kind == IMAGE_ARM64;
+}
 
 /* The wire of INTx pin @pin, 0 is A, of PCI device @dev. */
 u32 fdt_intx_gsi(unsigned int dev, unsigned int pin);
