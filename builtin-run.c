@@ -234,6 +234,13 @@ static int opt_trace(void *opaque, const char *value)
 	return trace_parse(value);
 }
 
+static int opt_dump_dtb(void *opaque, const char *value)
+{
+	struct run_options *o = opaque;
+
+	return set_once(&o->machine.dump_dtb, value, "dump-dtb");
+}
+
 static int opt_test_exit(void *opaque, const char *value)
 {
 	struct run_options *o = opaque;
@@ -281,6 +288,8 @@ static const struct option_def options[] = {
 	{"irqchip", 0, arch_irqchip_arg, arch_irqchip_usage, opt_irqchip},
 	{"trace", 0, "AREA[,AREA]...", trace_usage, opt_trace},
 	{"name", 0, "NAME", GUEST_NAME_USAGE, opt_name},
+	{"dump-dtb", 0, arch_dump_dtb_arg,
+	 "write the machine's device tree to the file at the start", opt_dump_dtb},
 	{"test-exit", 0, NULL, arch_test_exit_usage, opt_test_exit},
 	{"quiet", 'q', NULL, "print errors and warnings only", opt_quiet},
 	{"help", 'h', NULL, "print this", opt_help},

@@ -142,6 +142,8 @@ int arch_load(struct machine *m)
 	ret = load_kernel(m, &places);
 	if (!ret)
 		ret = load_tree(m, &places);
+	if (!ret && m->config->dump_dtb)
+		ret = fdt_dump(m, &places);
 	return ret ? ret : arch_start_vcpus(m, places.entry, places.fdt);
 }
 

@@ -19,6 +19,9 @@
 int fdt_describe(struct machine *m, const struct image_places *places, bool seeds, void *buf,
 		 size_t size);
 
+/* Writes the tree to the file that the user named. Prints the reason on failure; -errno. */
+int fdt_dump(struct machine *m, const struct image_places *places);
+
 /* The node of the PCI host bridge, with what is below it. */
 void fdt_describe_pci(struct machine *m, struct fdt_tree *t);
 

@@ -52,6 +52,7 @@ struct machine_config {
 	enum virtio_ring ring; /* of devices whose options leave it open */
 	enum virtio_transport transport; /* of devices whose options leave it open */
 	unsigned int irqchip; /* 0: the best that the host has; else 1 + index in arch_irqchips */
+	const char *dump_dtb; /* where to write the device tree to; NULL: nowhere */
 	bool test_exit; /* the port by which a guest ends the program with a status */
 };
 
@@ -206,6 +207,9 @@ extern const char arch_test_exit_usage[];
 extern const char *const arch_irqchips[];
 extern const char arch_irqchip_arg[];
 extern const char arch_irqchip_usage[];
+
+/* What --dump-dtb takes; "": no device tree describes the machine, and there is no such option. */
+extern const char arch_dump_dtb_arg[];
 
 /* IOVAs that an IOMMU of this architecture never translates; returns how many. */
 unsigned int arch_iommu_resv(struct iommu_resv *resv, unsigned int max);

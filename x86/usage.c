@@ -15,3 +15,5 @@ const char arch_test_exit_usage[] = "let the guest end lkvm with the status that
 const char *const arch_irqchips[] = {NULL};
 const char arch_irqchip_arg[] = "";
 const char arch_irqchip_usage[] = "";
+
+const char arch_dump_dtb_arg[] = "";
