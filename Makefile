@@ -90,6 +90,8 @@ $(SYSROOT_READY): tests/sysroot
 $(GUEST_ELFS): | $(SYSROOT_READY)
 endif
 
+WRAPPED := fdt_nodes fdt_irq msi_map phys_bits
+
 # The same sources in two ways: as they are, and with sanitizers. $(1) is the folder,
 # $(2) what is added to the flags.
 define build-rules
@@ -113,10 +115,14 @@ $(1)/tests/helpers.a: $$(UNIT_HELPERS:%.c=$(1)/%.o)
 
 $(1)/tests/unit/%.o: LKVM_CFLAGS += -Itests/unit
 
+# It makes up what an architecture adds to the tree.
+$(1)/tests/test-board: TEST_LDFLAGS := $(WRAPPED:%=-Wl$(comma)--wrap=arch_%)
+
 $(UNIT_TESTS:%=$(1)/tests/%): $(1)/tests/%: $(1)/tests/helpers.a $(1)/lkvm.a
 	@mkdir -p $$(@D)
 	$$(if $$(Q),@echo "  LD      $$@")
-	$$(Q)$$(CC) $$(CFLAGS) $(2) -pthread -o $$@ $$(filter %.o,$$^) $$(filter %.a,$$^) $(ARCH_LIBS)
+	$$(Q)$$(CC) $$(CFLAGS) $(2) $$(TEST_LDFLAGS) -pthread -o $$@ $$(filter %.o,$$^) \
+		$$(filter %.a,$$^) $(ARCH_LIBS)
 $(foreach s,$(UNIT_SRCS),$(if $(filter test-%,$(notdir $(s))),
 $(1)/tests/$(basename $(notdir $(s))): $(s:%.c=$(1)/%.o)))
 

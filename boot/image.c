@@ -216,7 +216,7 @@ static int open_image(struct loader *ld)
 	if (n < 0)
 		return n;
 	memcpy(&ld->header, head, HEADER_SIZE);
-	if (is_arm64(&ld->header) || is_riscv64(&ld->header))
+	if ((u64)n == HEADER_SIZE && (is_arm64(&ld->header) || is_riscv64(&ld->header)))
 		return check_header(ld);
 	/* The marks of strangers may be further behind than a header is long. */
 	if ((u64)n == HEADER_SIZE) {
