@@ -34,5 +34,6 @@ kvm_module=
 host_machine=aarch64
 kvm_cpu_flags='Features'
 
-# lab-guest
-guest_append='console=ttyS0 panic=-1'
+# lab-guest. Linux waits 10 seconds for the driver of an IOMMU that a device tree names, and then
+# does without; loading modules can take longer here.
+guest_append='console=ttyS0 panic=-1 deferred_probe_timeout=-1'
