@@ -160,8 +160,7 @@ void arch_fdt_nodes(struct machine *m, struct fdt_tree *t)
 		add_pmu(m, t);
 }
 
-unsigned int arch_fdt_irq(const struct machine *m, u32 gsi, bool edge,
-			  u32 cells[FDT_MAX_IRQ_CELLS])
+unsigned int arch_fdt_irq(const struct machine *m, u32 gsi, bool edge, u32 cells[FDT_MAX_IRQ_CELLS])
 {
 	(void)m;
 	cells[0] = IRQ_SPI;
