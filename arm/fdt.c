@@ -156,7 +156,7 @@ void arch_fdt_nodes(struct machine *m, struct fdt_tree *t)
 	add_psci(t);
 	gic_fdt_nodes(m->vm.irqchip, m->config->nr_vcpus, t);
 	add_timer(m, t);
-	if (arm_has_pmu(&m->vm))
+	if (arm_has_feature(m, ARM_PMU))
 		add_pmu(m, t);
 }
 

@@ -20,3 +20,7 @@ const char arch_irqchip_arg[] = "";
 const char arch_irqchip_usage[] = "";
 
 const char arch_dump_dtb_arg[] = "";
+
+const char *const arch_cpu_features[] = {NULL};
+const char arch_cpu_without_arg[] = "";
+const char arch_cpu_without_usage[] = "";
