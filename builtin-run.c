@@ -228,6 +228,28 @@ static int opt_irqchip(void *opaque, const char *value)
 	return -EINVAL;
 }
 
+static int opt_cpu_without(void *opaque, const char *value)
+{
+	struct run_options *o = opaque;
+
+	do {
+		size_t len = strcspn(value, ",");
+		unsigned int i = 0;
+
+		while (arch_cpu_features[i] && (strlen(arch_cpu_features[i]) != len ||
+						strncmp(arch_cpu_features[i], value, len) != 0))
+			i++;
+		if (!arch_cpu_features[i]) {
+			pr_err("--cpu-without: there is no feature '%.*s'; it takes %s", (int)len,
+			       value, arch_cpu_without_arg);
+			return -EINVAL;
+		}
+		o->machine.cpu_without |= BIT(i);
+		value += len;
+	} while (*value++);
+	return 0;
+}
+
 static int opt_trace(void *opaque, const char *value)
 {
 	(void)opaque;
@@ -286,6 +308,7 @@ static const struct option_def options[] = {
 	{"virtio-ring", 0, VIRTIO_RINGS, virtio_ring_usage, opt_virtio_ring},
 	{"virtio-transport", 0, VIRTIO_TRANSPORTS, virtio_transport_usage, opt_virtio_transport},
 	{"irqchip", 0, arch_irqchip_arg, arch_irqchip_usage, opt_irqchip},
+	{"cpu-without", 0, arch_cpu_without_arg, arch_cpu_without_usage, opt_cpu_without},
 	{"trace", 0, "AREA[,AREA]...", trace_usage, opt_trace},
 	{"name", 0, "NAME", GUEST_NAME_USAGE, opt_name},
 	{"dump-dtb", 0, arch_dump_dtb_arg,

@@ -17,21 +17,38 @@
 #define CORE_REG(name) \
 	(KVM_REG_ARM64 | KVM_REG_SIZE_U64 | KVM_REG_ARM_CORE | KVM_REG_ARM_CORE_REG(regs.name))
 
-bool arm_has_pmu(const struct vm *vm)
-{
-	return vm_has_cap(vm, KVM_CAP_ARM_PMU_V3);
-}
+const char *const arch_cpu_features[] = {
+	[ARM_PMU] = "pmu",
+	[ARM_SVE] = "sve",
+	[ARM_PAUTH] = "pauth",
+	[ARM_NR_FEATURES] = NULL,
+};
+const char arch_cpu_without_arg[] = "pmu|sve|pauth[,...]";
+const char arch_cpu_without_usage[] = "vCPUs have no performance counters, no SVE, no\n"
+				      "pointer authentication";
 
-static bool has_pauth(const struct vm *vm)
+bool arm_has_feature(const struct machine *m, enum arm_feature feature)
 {
-	/* KVM takes both kinds of keys or none. */
-	return vm_has_cap(vm, KVM_CAP_ARM_PTRAUTH_ADDRESS) &&
-	       vm_has_cap(vm, KVM_CAP_ARM_PTRAUTH_GENERIC);
+	if (m->config->cpu_without & BIT(feature))
+		return false;
+	switch (feature) {
+	case ARM_PMU:
+		return vm_has_cap(&m->vm, KVM_CAP_ARM_PMU_V3);
+	case ARM_SVE:
+		return vm_has_cap(&m->vm, KVM_CAP_ARM_SVE);
+	case ARM_PAUTH:
+		/* KVM takes both kinds of keys or none. */
+		return vm_has_cap(&m->vm, KVM_CAP_ARM_PTRAUTH_ADDRESS) &&
+		       vm_has_cap(&m->vm, KVM_CAP_ARM_PTRAUTH_GENERIC);
+	default:
+		return false;
+	}
 }
 
 /* What all vCPUs have. Prints the reason; -errno. */
-static int choose_features(const struct vm *vm, struct kvm_vcpu_init *init)
+static int choose_features(const struct machine *m, struct kvm_vcpu_init *init)
 {
+	const struct vm *vm = &m->vm;
 	u32 *features = init->features;
 
 	if (ioctl(vm->fd, KVM_ARM_PREFERRED_TARGET, init) < 0) {
@@ -45,11 +62,11 @@ static int choose_features(const struct vm *vm, struct kvm_vcpu_init *init)
 		return -ENOTSUP;
 	}
 	features[0] |= BIT(KVM_ARM_VCPU_PSCI_0_2);
-	if (arm_has_pmu(vm))
+	if (arm_has_feature(m, ARM_PMU))
 		features[0] |= BIT(KVM_ARM_VCPU_PMU_V3);
-	if (vm_has_cap(vm, KVM_CAP_ARM_SVE))
+	if (arm_has_feature(m, ARM_SVE))
 		features[0] |= BIT(KVM_ARM_VCPU_SVE);
-	if (has_pauth(vm))
+	if (arm_has_feature(m, ARM_PAUTH))
 		features[0] |=
 			BIT(KVM_ARM_VCPU_PTRAUTH_ADDRESS) | BIT(KVM_ARM_VCPU_PTRAUTH_GENERIC);
 	return 0;
@@ -73,7 +90,8 @@ static int init_vcpu(struct vcpu *vcpu, struct kvm_vcpu_init init)
 	if ((init.features[0] & BIT(KVM_ARM_VCPU_SVE)) &&
 	    ioctl(vcpu->fd, KVM_ARM_VCPU_FINALIZE, &sve) < 0) {
 		ret = -errno;
-		pr_err("KVM cannot set up SVE of vCPU %u: %s", vcpu->index, strerror(-ret));
+		pr_err("KVM cannot set up SVE of vCPU %u: %s; try --cpu-without sve", vcpu->index,
+		       strerror(-ret));
 		return ret;
 	}
 	return 0;
@@ -97,8 +115,9 @@ static int init_pmu(const struct vcpu *vcpu)
 	}
 	if (ret < 0) {
 		ret = -errno;
-		pr_err("KVM cannot set up the performance counters of vCPU %u: %s", vcpu->index,
-		       strerror(-ret));
+		pr_err("KVM cannot set up the performance counters of vCPU %u: %s; try "
+		       "--cpu-without pmu",
+		       vcpu->index, strerror(-ret));
 	}
 	return ret;
 }
@@ -140,7 +159,7 @@ int arch_start_vcpus(struct machine *m, u64 entry, u64 fdt)
 {
 	struct vm *vm = &m->vm;
 	struct kvm_vcpu_init init = {0};
-	int ret = choose_features(vm, &init);
+	int ret = choose_features(m, &init);
 
 	for (unsigned int i = 0; !ret && i < vm->nr_vcpus; i++)
 		ret = init_vcpu(&vm->vcpus[i], init);

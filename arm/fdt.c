@@ -156,12 +156,11 @@ void arch_fdt_nodes(struct machine *m, struct fdt_tree *t)
 	add_psci(t);
 	gic_fdt_nodes(m->vm.irqchip, m->config->nr_vcpus, t);
 	add_timer(m, t);
-	if (arm_has_pmu(&m->vm))
+	if (arm_has_feature(m, ARM_PMU))
 		add_pmu(m, t);
 }
 
-unsigned int arch_fdt_irq(const struct machine *m, u32 gsi, bool edge,
-			  u32 cells[FDT_MAX_IRQ_CELLS])
+unsigned int arch_fdt_irq(const struct machine *m, u32 gsi, bool edge, u32 cells[FDT_MAX_IRQ_CELLS])
 {
 	(void)m;
 	cells[0] = IRQ_SPI;

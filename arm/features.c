@@ -15,7 +15,6 @@ const struct kvm_ext arch_kvm_exts[] = {
 	{"sve", KVM_CAP_ARM_SVE},
 	{"pauth-address", KVM_CAP_ARM_PTRAUTH_ADDRESS},
 	{"pauth-generic", KVM_CAP_ARM_PTRAUTH_GENERIC},
-	{"msi-device-id", KVM_CAP_MSI_DEVID},
 	{"undecoded-access", KVM_CAP_ARM_NISV_TO_USER},
 	{NULL, 0},
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The options that mean another thing on each architecture. */
+/* What is said in other words on each architecture. */
 #include "boot/image.h"
 #include "fdt/board.h"
 
@@ -12,3 +12,5 @@ const char arch_kernel_usage[] = "Image, Image.gz or EFI zboot image; without it
 
 const char arch_test_exit_usage[] = "let the guest end lkvm with the status that it writes\n"
 				    "to address 0x01030000";
+
+const char arch_kvm_hint[] = "the host's kernel needs KVM, and firmware that starts it in EL2";

@@ -53,6 +53,7 @@ struct machine_config {
 	enum virtio_transport transport; /* of devices whose options leave it open */
 	unsigned int irqchip; /* 0: the best that the host has; else 1 + index in arch_irqchips */
 	const char *dump_dtb; /* where to write the device tree to; NULL: nowhere */
+	u32 cpu_without; /* bits, by index in arch_cpu_features: what no vCPU gets */
 	bool test_exit; /* the port by which a guest ends the program with a status */
 };
 
@@ -207,6 +208,14 @@ extern const char arch_test_exit_usage[];
 extern const char *const arch_irqchips[];
 extern const char arch_irqchip_arg[];
 extern const char arch_irqchip_usage[];
+
+/*
+ * What vCPUs have if the host does and a guest can go without: names ended by NULL, and the same
+ * for --cpu-without. arch_cpu_without_arg is "" where there is nothing, and no such option.
+ */
+extern const char *const arch_cpu_features[];
+extern const char arch_cpu_without_arg[];
+extern const char arch_cpu_without_usage[];
 
 /* What --dump-dtb takes; "": no device tree describes the machine, and there is no such option. */
 extern const char arch_dump_dtb_arg[];

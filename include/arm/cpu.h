@@ -2,7 +2,7 @@
 #ifndef LKVM_ARM_CPU_H
 #define LKVM_ARM_CPU_H
 
-#include "vm/vm.h"
+#include "machine.h"
 
 /*
  * The affinity fields of MPIDR_EL1 (Arm ARM, D24.2), which KVM makes of the number of a vCPU: 16
@@ -16,7 +16,15 @@ static inline u64 arm_mpidr(unsigned int vcpu)
 /* How many bits a guest-physical address has at most, as /dev/kvm at @kvm_fd says. */
 unsigned int arm_ipa_bits(int kvm_fd);
 
-/* Whether vCPUs get performance counters. */
-bool arm_has_pmu(const struct vm *vm);
+/* In the order of arch_cpu_features. */
+enum arm_feature {
+	ARM_PMU,
+	ARM_SVE,
+	ARM_PAUTH,
+	ARM_NR_FEATURES,
+};
+
+/* Whether vCPUs get it: the host has it, and the user has nothing against it. */
+bool arm_has_feature(const struct machine *m, enum arm_feature feature);
 
 #endif /* LKVM_ARM_CPU_H */

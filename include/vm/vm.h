@@ -113,6 +113,9 @@ bool vm_is_paused(const struct vm *vm);
 /* KVM_CHECK_EXTENSION on the machine; 0 if absent. */
 int vm_has_cap(const struct vm *vm, long cap);
 
+/* How a host of this architecture gets its /dev/kvm, as the end of a message that there is none. */
+extern const char arch_kvm_hint[];
+
 /*
  * What KVM_CREATE_VM takes: on some architectures, how wide guest-physical addresses are. Does
  * not fail; what is unknown is the default, 0.

@@ -160,6 +160,7 @@ void fake_start(const struct fake_host *h, unsigned int nr_vcpus, const char *ir
 	host = *h;
 	config = (struct machine_config){
 		.nr_vcpus = nr_vcpus,
+		.cpu_without = h->without,
 		.irqchip = irqchip ? index_of(irqchip) + 1 : 0,
 	};
 	log_text[0] = '\0';

@@ -12,6 +12,7 @@ struct fake_host {
 	bool gicv3, its, gicv2;
 	bool pmu, sve, pauth_address, pauth_generic, nisv;
 	unsigned int ipa_bits; /* 0: KVM does not say */
+	u32 without; /* bits of --cpu-without */
 	const char *fails; /* the call that fails with EINVAL; NULL: none */
 };
 

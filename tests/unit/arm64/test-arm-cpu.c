@@ -65,6 +65,28 @@ TEST(a_host_with_everything)
 	fake_end();
 }
 
+TEST(what_the_user_does_not_want)
+{
+	static const char *const told[] = {
+		[ARM_PMU] = "vcpu0=74 finalize0=4 gic-init its-init cap177 reg0-42=3c5 reg0-0=0 "
+			    "reg0-40=0",
+		[ARM_SVE] = "vcpu0=6c gic-init its-init pmu0-irq=23 pmu0-init cap177 reg0-42=3c5 "
+			    "reg0-0=0 reg0-40=0",
+		[ARM_PAUTH] = "vcpu0=1c finalize0=4 gic-init its-init pmu0-irq=23 pmu0-init "
+			      "cap177 reg0-42=3c5 reg0-0=0 reg0-40=0",
+	};
+
+	for (unsigned int i = 0; i < ARM_NR_FEATURES; i++) {
+		struct fake_host host = rich_host;
+
+		host.without = BIT(i);
+		start(&host, 1);
+		CHECK_EQ(arch_start_vcpus(&machine, 0, 0), 0);
+		CHECK_STR_EQ(fake_told(), told[i]);
+		fake_end();
+	}
+}
+
 TEST(pointer_authentication_needs_both_kinds)
 {
 	struct fake_host host = plain_host;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 
+#include "arm/cpu.h"
 #include "arm/layout.h"
 #include "fake-gic.h"
 #include "fdt/board.h"
@@ -126,6 +127,17 @@ TEST(without_messages)
 	CHECK_EQ(fdt_first_subnode(tree, fdt_path_offset(tree, GIC)), -FDT_ERR_NOTFOUND);
 	make_tree(&host, 1, "gicv2");
 	CHECK_EQ(fdt_first_subnode(tree, fdt_path_offset(tree, GIC)), -FDT_ERR_NOTFOUND);
+}
+
+TEST(no_node_for_counters_that_are_not_wanted)
+{
+	struct fake_host without = pmu_host;
+
+	without.without = BIT(ARM_PMU);
+	make_tree(&pmu_host, 1, NULL);
+	CHECK(has_node("/pmu"));
+	make_tree(&without, 1, NULL);
+	CHECK(!has_node("/pmu"));
 }
 
 TEST(wires_of_devices)
