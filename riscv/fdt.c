@@ -15,6 +15,8 @@
 const char arch_fdt_compatible[] = "linux,dummy-virt";
 const size_t arch_fdt_compatible_size = sizeof(arch_fdt_compatible);
 
+const unsigned int arch_fdt_irqchip_address_cells = 0;
+
 /* Where KVM does not say: Sv39x4, which every host has. Page tables hold 56 bits. */
 #define DEFAULT_PHYS_BITS 41
 #define MOST_PHYS_BITS	  56U
