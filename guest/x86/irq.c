@@ -64,6 +64,7 @@ static struct idt_gate idt[TRAP_VECTORS];
 static u8 *apic;
 
 volatile u32 irq_count[IRQ_LINES];
+const char wire_kind[] = "GSI";
 
 void irq_init(void)
 {
@@ -118,12 +119,14 @@ void x86_trap(struct trap_frame *f)
 	mmio_write32(apic + APIC_EOI, 0);
 }
 
-void msi_message(unsigned int line, u64 *addr, u32 *data)
+bool msi_message(u16 bdf, unsigned int line, u64 *addr, u32 *data)
 {
 	u32 id = mmio_read32(apic + APIC_ID) >> 24;
 
+	(void)bdf;
 	*addr = APIC_BASE | id << 12;
 	*data = FIRST_IRQ + line;
+	return true;
 }
 
 static u32 ioapic_read(u8 *ioapic, u32 reg)
