@@ -100,9 +100,9 @@ $(1)/%.o: %.c | $(SYSROOT_READY)
 	$$(if $$(Q),@echo "  CC      $$@")
 	$$(Q)$$(CC) $$(LKVM_CFLAGS) $$(CFLAGS) $(2) -c -o $$@ $$<
 
-$(1)/guest/embed.o: guest/embed.S $$(GUEST_BUILD)/demo.elf
+$(1)/guest/embed.o: guest/embed.S $$(GUEST_BUILD)/demo.$$(GUEST_SUFFIX)
 	@mkdir -p $$(@D)
-	$$(Q)$$(CC) -DDEMO_ELF='"$$(GUEST_BUILD)/demo.elf"' -c -o $$@ $$<
+	$$(Q)$$(CC) -DDEMO='"$$(GUEST_BUILD)/demo.$$(GUEST_SUFFIX)"' -c -o $$@ $$<
 
 $(1)/lkvm.a: $$(LIB_SRCS:%.c=$(1)/%.o) $(1)/guest/embed.o
 	$$(Q)rm -f $$@

@@ -98,21 +98,21 @@ static bool completion_by_interrupt(struct disk *d)
 
 	if (d->blk.vector == VIRTIO_NO_VECTOR)
 		return check(false, "the disk has %s",
-			     v->at.is_mmio ? "a wire for interrupts" : "MSI-X");
+			     v->at.is_mmio ? "a wire for interrupts" : "MSI-X, or a wire");
 	irq_take();
 	before = irq_count[LINE_DISK];
 	v->isr = 0;
 	blk_submit(&d->blk, BLK_T_FLUSH, 0, NULL, 0);
 	came = irq_wait_line(LINE_DISK, before);
 	/* An interrupt that was on its way when a reset let the wire fall finds no reason. */
-	while (came && v->at.is_mmio && !v->isr) {
+	while (came && v->wired && !v->isr) {
 		before = irq_count[LINE_DISK];
 		came = irq_wait_line(LINE_DISK, before);
 	}
-	if (v->at.is_mmio)
+	if (v->wired)
 		check(came && v->isr == 1,
-		      "the disk's wire, GSI %u, comes in as an interrupt, with status 0x%x",
-		      v->at.irq, v->isr);
+		      "the disk's wire, %s %u, comes in as an interrupt, with status 0x%x",
+		      wire_kind, v->at.irq, v->isr);
 	else
 		check(came, "the disk's MSI-X message comes in as an interrupt");
 	return check_io(d, blk_wait(&d->blk), "what it announced is complete");

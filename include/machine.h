@@ -223,7 +223,7 @@ extern const char arch_dump_dtb_arg[];
 /* IOVAs that an IOMMU of this architecture never translates; returns how many. */
 unsigned int arch_iommu_resv(struct iommu_resv *resv, unsigned int max);
 
-/* The embedded guest's ELF image. */
+/* The embedded guest: an ELF image on x86, an Image elsewhere. */
 extern const unsigned char guest_demo_start[], guest_demo_end[];
 
 #endif /* LKVM_MACHINE_H */

@@ -73,6 +73,19 @@ bool fw_endpoint(const struct fw_device *at, u32 *endpoint)
 	return false;
 }
 
+u32 fw_intx(u16 bdf, u8 pin)
+{
+	unsigned int i;
+
+	for (i = 0; i < fw.nr_intx; i++) {
+		const struct fw_intx *x = &fw.intx[i];
+
+		if (!((x->bdf ^ bdf) & fw.intx_bdf_mask) && !((x->pin ^ pin) & fw.intx_pin_mask))
+			return x->irq;
+	}
+	return FW_NO_IRQ;
+}
+
 bool fw_same(const struct fw_device *a, const struct fw_device *b)
 {
 	return a->is_mmio == b->is_mmio && (a->is_mmio ? a->base == b->base : a->bdf == b->bdf);

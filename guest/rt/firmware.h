@@ -10,6 +10,7 @@
 
 #define FW_MAX_RANGES 32
 #define FW_MAX_MMIO   64
+#define FW_MAX_INTX   128
 
 #define FW_NO_IRQ ~0U
 
@@ -34,12 +35,25 @@ struct fw_iommu_range {
 	u32 endpoint;
 };
 
+/* INTA (@pin 1) to INTD (4) of a PCI function is wire @irq. */
+struct fw_intx {
+	u16 bdf;
+	u8 pin;
+	u32 irq;
+};
+
 struct firmware {
 	const char *cmdline;
 	u64 ram_start, ram_end; /* the RAM that mem_alloc() takes from */
 
 	u64 ecam; /* configuration space of PCI segment 0, 0: no PCI */
 	u8 bus_first, bus_last;
+
+	/* What of a function's BDF and pin @intx is looked up by. */
+	u16 intx_bdf_mask;
+	u8 intx_pin_mask;
+	struct fw_intx intx[FW_MAX_INTX];
+	unsigned int nr_intx;
 
 	const char *iommu_source; /* what names the virtio-iommu, NULL: there is none */
 	struct fw_device iommu;
@@ -63,6 +77,9 @@ void fw_name(const struct fw_device *at, char *buf);
 
 /* The endpoint ID of a device; false if the IOMMU has nothing to do with it. */
 bool fw_endpoint(const struct fw_device *at, u32 *endpoint);
+
+/* The wire of pin 1 to 4 of a PCI function, or FW_NO_IRQ. */
+u32 fw_intx(u16 bdf, u8 pin);
 
 /* For who fills in @fw: NULL if none is at @base; a new one. */
 struct fw_mmio *fw_find_mmio(u64 base);

@@ -27,10 +27,6 @@
 
 #define MAGIC_VALUE 0x74726976
 
-/* The devices whose wires are routed, until the end. */
-static struct virtio_dev *wired[FW_MAX_MMIO];
-static unsigned int nr_wired;
-
 u16 virtio_mmio_type(const struct fw_device *at)
 {
 	u8 *regs = map_phys(at->base, REGS_SIZE);
@@ -91,30 +87,19 @@ static void kick(struct vq *q)
 	mmio_write32(q->doorbell, q->index);
 }
 
-/* A wire does not say whose it is. It stays up until each has been asked and told. */
-static void take_interrupts(void)
+static u32 take_isr(struct virtio_dev *v)
 {
-	unsigned int i;
+	u32 isr = mmio_read32(v->regs + INTERRUPT_STATUS);
 
-	for (i = 0; i < nr_wired; i++) {
-		struct virtio_dev *v = wired[i];
-		u32 isr = mmio_read32(v->regs + INTERRUPT_STATUS);
-
-		if (!isr)
-			continue;
-		v->isr |= isr;
+	if (isr)
 		mmio_write32(v->regs + INTERRUPT_ACK, isr);
-	}
+	return isr;
 }
 
 static bool route(struct virtio_dev *v, unsigned int entry, unsigned int line)
 {
 	(void)entry;
-	if (v->at.irq == FW_NO_IRQ || nr_wired == ARRAY_SIZE(wired))
-		return false;
-	wired[nr_wired++] = v;
-	irq_handler[line] = take_interrupts;
-	return irq_route_wire(v->at.irq, line);
+	return virtio_wire(v, line);
 }
 
 static const struct virtio_transport transport = {
@@ -125,6 +110,7 @@ static const struct virtio_transport transport = {
 	.enable = enable,
 	.kick = kick,
 	.route = route,
+	.take_isr = take_isr,
 };
 
 bool virtio_mmio_open(struct virtio_dev *v)

@@ -32,6 +32,7 @@
 
 #define CAP_TYPE_COMMON 1
 #define CAP_TYPE_NOTIFY 2
+#define CAP_TYPE_ISR	3
 #define CAP_TYPE_DEVICE 4
 
 u16 virtio_pci_type(const struct fw_device *at)
@@ -80,6 +81,11 @@ static bool enable(struct vq *q, u16 vector)
 	if (mmio_read16(v->common + COMMON_QUEUE_SIZE) < q->size)
 		return false;
 	mmio_write16(v->common + COMMON_QUEUE_SIZE, q->size);
+	if (v->wired) {
+		if (vector == VIRTIO_NO_VECTOR)
+			vq_no_interrupts(q);
+		vector = VIRTIO_NO_VECTOR;
+	}
 	mmio_write16(v->common + COMMON_QUEUE_VECTOR, vector);
 	if (mmio_read16(v->common + COMMON_QUEUE_VECTOR) != vector)
 		return false;
@@ -99,7 +105,20 @@ static void kick(struct vq *q)
 
 static bool route(struct virtio_dev *v, unsigned int entry, unsigned int line)
 {
-	return pci_msix_route(v->at.bdf, entry, line);
+	u16 bdf = v->at.bdf;
+
+	if (pci_msix_route(bdf, entry, line))
+		return true;
+	v->at.irq = fw_intx(bdf, pci_read8(bdf, PCI_INTERRUPT_PIN));
+	if (!v->isr_status || !pci_read8(bdf, PCI_INTERRUPT_PIN))
+		return false;
+	pci_write16(bdf, PCI_COMMAND, pci_read16(bdf, PCI_COMMAND) & ~PCI_COMMAND_NO_INTX);
+	return virtio_wire(v, line);
+}
+
+static u32 take_isr(struct virtio_dev *v)
+{
+	return mmio_read8(v->isr_status);
 }
 
 static const struct virtio_transport transport = {
@@ -110,6 +129,7 @@ static const struct virtio_transport transport = {
 	.enable = enable,
 	.kick = kick,
 	.route = route,
+	.take_isr = take_isr,
 };
 
 bool virtio_pci_open(struct virtio_dev *v)
@@ -130,6 +150,8 @@ bool virtio_pci_open(struct virtio_dev *v)
 			where = &v->common;
 		else if (type == CAP_TYPE_NOTIFY)
 			where = &v->notify;
+		else if (type == CAP_TYPE_ISR)
+			where = &v->isr_status;
 		else if (type == CAP_TYPE_DEVICE)
 			where = &v->config;
 		else

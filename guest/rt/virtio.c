@@ -24,6 +24,40 @@ bool virtio_route(struct virtio_dev *v, unsigned int entry, unsigned int line)
 	return v->transport->route(v, entry, line);
 }
 
+/* The devices whose wires are routed, until the end. */
+static struct virtio_dev *wired[FW_MAX_MMIO];
+static unsigned int nr_wired;
+
+/* A wire does not say whose it is. It stays up until each has been asked and told. */
+static void take_interrupts(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_wired; i++) {
+		struct virtio_dev *v = wired[i];
+		u32 isr = v->transport->take_isr(v);
+
+		v->isr |= isr;
+		if (isr && v->wire_is_shared)
+			irq_count[v->line]++;
+	}
+}
+
+bool virtio_wire(struct virtio_dev *v, unsigned int line)
+{
+	unsigned int i;
+
+	if (v->at.irq == FW_NO_IRQ || nr_wired == ARRAY_SIZE(wired))
+		return false;
+	for (i = 0; i < nr_wired; i++)
+		wired[i]->wire_is_shared |= wired[i]->at.irq == v->at.irq && wired[i]->line != line;
+	v->wired = true;
+	v->line = line;
+	wired[nr_wired++] = v;
+	irq_handler[line] = take_interrupts;
+	return irq_route_wire(v->at.irq, line);
+}
+
 u8 virtio_status(struct virtio_dev *v)
 {
 	return v->transport->status(v);

@@ -42,11 +42,15 @@ struct virtio_dev {
 	u8 *config;
 
 	/* PCI: from its capabilities. */
-	u8 *common, *notify;
+	u8 *common, *notify, *isr_status;
 	u32 notify_multiplier;
 
-	/* MMIO: its registers, and what InterruptStatus said in interrupts so far. */
-	u8 *regs;
+	u8 *regs; /* MMIO */
+
+	/* It interrupts by wire at.irq, on @line; what its interrupt status said so far. */
+	bool wired;
+	bool wire_is_shared; /* with a device that was routed later, to another line */
+	unsigned int line;
 	volatile u32 isr;
 };
 
@@ -57,10 +61,14 @@ u16 virtio_type(const struct fw_device *at);
 bool virtio_open(struct virtio_dev *v, const struct fw_device *at);
 
 /*
- * Has the device interrupt on @line: PCI by MSI-X table entry @entry, MMIO by its wire, all
- * that it has to tell. False if it cannot. @v stays where it is from then on.
+ * Has the device interrupt on @line: PCI by MSI-X table entry @entry, if the machine has
+ * messages; else by its wire, all that it has to tell. False if it cannot. @v stays where it
+ * is from then on.
  */
 bool virtio_route(struct virtio_dev *v, unsigned int entry, unsigned int line);
+
+/* For transports: the same by wire v->at.irq. */
+bool virtio_wire(struct virtio_dev *v, unsigned int line);
 
 /* Resets the device and waits until it says so. False if it does not. */
 bool virtio_reset(struct virtio_dev *v);
@@ -182,6 +190,8 @@ struct virtio_transport {
 	bool (*enable)(struct vq *q, u16 vector);
 	void (*kick)(struct vq *q);
 	bool (*route)(struct virtio_dev *v, unsigned int entry, unsigned int line);
+	/* The interrupt status; what it says has been heard, and the wire is let go. */
+	u32 (*take_isr)(struct virtio_dev *v);
 };
 
 u16 virtio_pci_type(const struct fw_device *at);
@@ -200,7 +210,7 @@ void vq_no_interrupts(struct vq *q);
 
 /*
  * Clears the rings, and gives them to queue @index of @v. @vector is an MSI-X table
- * entry or VIRTIO_NO_VECTOR; over MMIO, where there is one wire for all, it is whether the
+ * entry or VIRTIO_NO_VECTOR; with a wire, which is one for all, it is whether the
  * queue is to interrupt. False if the queue is missing or too small.
  */
 bool vq_enable(struct vq *q, struct virtio_dev *v, u16 index, u16 vector);

@@ -37,7 +37,10 @@ struct hvm_memmap_entry {
 
 #define MEMMAP_RAM 1
 
-#define TEST_EXIT 0xf4
+#define TEST_EXIT    0xf4
+#define RESET_PORT   0xcf9
+#define RESET	     6
+#define PVPANIC_PORT 0x505
 
 /* FADT: ACPI 6.5, table 5.9 */
 #define FADT_FLAGS	   112
@@ -95,7 +98,17 @@ void machine_exit(int status)
 		outb(port, SLEEP_TYPE_S5 | SLEEP_ENABLE);
 	}
 	for (;;)
-		__asm__ volatile("cli; hlt");
+		cpu_sleep();
+}
+
+void machine_reset(void)
+{
+	outb(RESET_PORT, RESET);
+}
+
+void machine_pvpanic(u8 event)
+{
+	outb(PVPANIC_PORT, event);
 }
 
 static bool overlaps(u64 gpa, u64 size, u64 start, u64 end)

@@ -57,4 +57,9 @@ static inline void cpu_relax(void)
 	__asm__ volatile("pause" ::: "memory");
 }
 
+static inline void cpu_sleep(void)
+{
+	__asm__ volatile("cli; hlt" ::: "memory");
+}
+
 #endif /* LKVM_GUEST_X86_IO_H */

@@ -63,7 +63,7 @@ struct idt_gate {
 static struct idt_gate idt[TRAP_VECTORS];
 static u8 *apic;
 
-volatile u32 irq_count[IRQ_LINES];
+const char wire_kind[] = "GSI";
 
 void irq_init(void)
 {
@@ -107,23 +107,21 @@ void x86_trap(struct trap_frame *f)
 	if (f->vector == SPURIOUS)
 		return;
 	if (f->vector < FIRST_IRQ + IRQ_LINES) {
-		unsigned int line = f->vector - FIRST_IRQ;
-
-		irq_count[line]++;
-		if (irq_handler[line])
-			irq_handler[line]();
+		irq_came(f->vector - FIRST_IRQ);
 	} else if (f->vector != TIMER) {
 		panic("interrupt on vector %lu, which has no use", f->vector);
 	}
 	mmio_write32(apic + APIC_EOI, 0);
 }
 
-void msi_message(unsigned int line, u64 *addr, u32 *data)
+bool msi_message(u16 bdf, unsigned int line, u64 *addr, u32 *data)
 {
 	u32 id = mmio_read32(apic + APIC_ID) >> 24;
 
+	(void)bdf;
 	*addr = APIC_BASE | id << 12;
 	*data = FIRST_IRQ + line;
+	return true;
 }
 
 static u32 ioapic_read(u8 *ioapic, u32 reg)

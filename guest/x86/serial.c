@@ -9,6 +9,7 @@
 #define UART_FCR       (UART + 2)
 #define UART_LCR       (UART + 3)
 #define UART_LSR       (UART + 5)
+#define UART_LSR_READY BIT(0)
 #define UART_LSR_EMPTY BIT(5)
 #define UART_FIFO      16
 
@@ -38,4 +39,9 @@ void console_write(const char *s, size_t len)
 		while (n--)
 			outb(UART_DATA, *s++);
 	}
+}
+
+int console_read(void)
+{
+	return inb(UART_LSR) & UART_LSR_READY ? inb(UART_DATA) : -1;
 }

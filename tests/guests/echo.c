@@ -2,22 +2,20 @@
 /* Sends back what comes in at the serial port, until ctrl-d. */
 #include "rt.h"
 
-#define UART	       0x3f8
-#define UART_LSR       (UART + 5)
-#define UART_LSR_READY BIT(0)
-
 #define CTRL_D 4
 
 int guest_main(void)
 {
 	u32 n = 0;
-	char c;
 
 	print("echo: ready\n");
 	for (;; n++) {
-		while (!(inb(UART_LSR) & UART_LSR_READY))
+		int in;
+		char c;
+
+		while ((in = console_read()) < 0)
 			cpu_relax();
-		c = inb(UART);
+		c = in;
 		if (c == CTRL_D)
 			break;
 		console_write(&c, 1);

@@ -2,16 +2,8 @@
 /* Ends, or does not end, in the way that the command line names. */
 #include "rt.h"
 
-#define RESET_PORT 0xcf9
-#define RESET	   6
-
-#define PVPANIC_PORT	     0x505
-#define PVPANIC_PANICKED     BIT(0)
-#define PVPANIC_CRASH_LOADED BIT(1)
-
-#define RTC_INDEX 0x70
-
-static void __noreturn triple_fault(void)
+#ifdef __x86_64__
+static void triple_fault(void)
 {
 	struct {
 		u16 limit;
@@ -19,32 +11,37 @@ static void __noreturn triple_fault(void)
 	} __packed none = {0, 0};
 
 	__asm__ volatile("lidt %0; ud2" : : "m"(none));
-	__builtin_unreachable();
 }
+#else
+static void triple_fault(void)
+{
+	print("exit: this CPU knows no such thing\n");
+}
+#endif
 
 static void __noreturn spin(void)
 {
 	for (;;)
-		__asm__ volatile("cli" ::: "memory");
+		__asm__ volatile("" ::: "memory");
 }
 
 static void __noreturn sleep_deeply(void)
 {
 	for (;;)
-		__asm__ volatile("cli; hlt" ::: "memory");
+		cpu_sleep();
 }
 
 /* Each access leads out of the guest. */
 static void __noreturn make_exits(void)
 {
 	for (;;)
-		outb(RTC_INDEX, 0);
+		console_read();
 }
 
 /* Says by another way that it runs, before it prints the first time. */
 static void __noreturn chatter(void)
 {
-	outb(PVPANIC_PORT, PVPANIC_CRASH_LOADED);
+	machine_pvpanic(PVPANIC_CRASH_LOADED);
 	for (;;)
 		print("chatter\n");
 }
@@ -68,11 +65,11 @@ int guest_main(void)
 	if (!strcmp(how, "triple-fault"))
 		triple_fault();
 	if (!strcmp(how, "panic"))
-		outb(PVPANIC_PORT, PVPANIC_PANICKED);
+		machine_pvpanic(PVPANIC_PANICKED);
 	if (!strcmp(how, "crash-kernel"))
-		outb(PVPANIC_PORT, PVPANIC_CRASH_LOADED);
+		machine_pvpanic(PVPANIC_CRASH_LOADED);
 	if (!strcmp(how, "reset"))
-		outb(RESET_PORT, RESET);
+		machine_reset();
 	if (!strcmp(how, "spin"))
 		spin();
 	if (!strcmp(how, "sleep"))

@@ -1,149 +1,38 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Starts every CPU that the MADT lists, and interrupts each of them. */
+/* Starts every CPU that the firmware's tables list, and interrupts each of them. */
+#include "rt/smp.h"
+
 #include "rt.h"
-#include "rt/firmware.h"
-#include "x86.h"
 
-#define MAX_CPUS 256
-#define STACK	 4096
+static u64 ids[SMP_MAX_CPUS];
+static u32 nr;
 
-/* RAM below 1 MiB that nothing else is in, for the code that a CPU starts with. */
-#define TRAMPOLINE 0x40000
-
-#define APIC_BASE     0xfee00000
-#define APIC_ID	      0x020
-#define APIC_SVR      0x0f0
-#define APIC_SVR_ON   0x12f /* enabled, the runtime's spurious vector */
-#define APIC_ICR_LOW  0x300
-#define APIC_ICR_HIGH 0x310
-#define ICR_BUSY      BIT(12)
-#define ICR_FIXED     0x4000
-#define ICR_INIT      0x4500
-#define ICR_STARTUP   0x4600
-#define FIRST_IRQ     32
-#define LINE	      7 /* of the runtime's interrupt lines, the one that nobody uses */
-
-#define MADT_ENTRIES 44
-#define MADT_LAPIC   0
-
-/* From real mode to long mode with the page tables of the first CPU. */
-__asm__(".section .rodata\n"
-	".code16\n"
-	".globl ap_start, ap_end, ap_cr3, ap_entry\n"
-	"ap_start:\n"
-	"	cli\n"
-	"	movw	%cs, %ax\n"
-	"	movw	%ax, %ds\n"
-	"	lgdtl	ap_gdt_pointer - ap_start\n"
-	"	movl	$0x20, %eax\n" /* PAE */
-	"	movl	%eax, %cr4\n"
-	"	movl	ap_cr3 - ap_start, %eax\n"
-	"	movl	%eax, %cr3\n"
-	"	movl	$0xc0000080, %ecx\n" /* EFER */
-	"	xorl	%edx, %edx\n"
-	"	movl	$0x100, %eax\n" /* LME */
-	"	wrmsr\n"
-	"	movl	$0x80010001, %eax\n" /* PG, WP, PE */
-	"	movl	%eax, %cr0\n"
-	"	ljmpl	$8, $0x40000 + ap_long - ap_start\n"
-	".code64\n"
-	"ap_long:\n"
-	"	movl	$16, %eax\n"
-	"	movl	%eax, %ds\n"
-	"	movl	%eax, %es\n"
-	"	movl	%eax, %ss\n"
-	"	movl	$1, %edi\n"
-	"	lock xaddl %edi, next_stack\n"
-	"	movl	%edi, %eax\n"
-	"	incl	%eax\n"
-	"	shll	$12, %eax\n" /* STACK */
-	"	leaq	stacks(%rax), %rsp\n"
-	"	xorl	%ebp, %ebp\n"
-	"	movq	0x40000 + ap_entry - ap_start, %rax\n"
-	"	call	*%rax\n"
-	"	ud2\n"
-	"	.balign 8\n"
-	"ap_gdt:\n"
-	"	.quad	0\n"
-	"	.quad	0x00af9b000000ffff\n"
-	"	.quad	0x00cf93000000ffff\n"
-	"ap_gdt_pointer:\n"
-	"	.word	ap_gdt_pointer - ap_gdt - 1\n"
-	"	.long	0x40000 + ap_gdt - ap_start\n"
-	"	.balign 8\n"
-	"ap_cr3:\n"
-	"	.quad	0\n"
-	"ap_entry:\n"
-	"	.quad	0\n"
-	"ap_end:\n"
-	".text\n");
-
-extern u8 ap_start[], ap_end[], ap_cr3[], ap_entry[];
-
-u8 stacks[MAX_CPUS][STACK] __attribute__((aligned(STACK)));
-u32 next_stack;
-
-static u8 *apic;
-static struct {
-	u16 limit;
-	u64 base;
-} __packed idtr;
-
-/* By APIC ID: how often the CPU said that it is there, and that it woke up. */
-static u32 started[MAX_CPUS], woken[MAX_CPUS];
+/* By place in @ids: how often the CPU said that it is there, and that it woke up. */
+static u32 started[SMP_MAX_CPUS], woken[SMP_MAX_CPUS];
 static u32 nr_started, nr_woken, nr_confused;
 
-static void cpuid(u32 leaf, u32 *eax, u32 *ebx, u32 *edx)
+static void count(u32 *n)
 {
-	u32 ecx = 0;
-
-	*eax = leaf;
-	__asm__ volatile("cpuid" : "+a"(*eax), "=b"(*ebx), "+c"(ecx), "=d"(*edx));
+	__atomic_fetch_add(n, 1, __ATOMIC_SEQ_CST);
 }
 
-/* The APIC's ID, if that and all that CPUID says of it are the same; else MAX_CPUS. */
-static u32 own_id(void)
+void smp_main(u64 id)
 {
-	u32 id = mmio_read32(apic + APIC_ID) >> 24, max, eax, ebx, edx;
+	u32 i;
 
-	cpuid(0, &max, &ebx, &edx);
-	cpuid(1, &eax, &ebx, &edx);
-	if (ebx >> 24 != id)
-		return MAX_CPUS;
-	if (max >= 0xb) {
-		cpuid(0xb, &eax, &ebx, &edx);
-		/* Only if there is such a leaf. */
-		if (ebx && edx != id)
-			return MAX_CPUS;
+	for (i = 0; i < nr && ids[i] != id; i++)
+		;
+	if (i == nr) {
+		count(&nr_confused);
+		i = 0;
 	}
-	return id;
-}
-
-static void __noreturn ap_main(void)
-{
-	u32 id = own_id();
-
-	if (id == MAX_CPUS) {
-		__atomic_fetch_add(&nr_confused, 1, __ATOMIC_SEQ_CST);
-		id = 0;
-	}
-	__asm__ volatile("lidt %0" : : "m"(idtr));
-	mmio_write32(apic + APIC_SVR, APIC_SVR_ON);
-	__atomic_fetch_add(&started[id], 1, __ATOMIC_SEQ_CST);
-	__atomic_fetch_add(&nr_started, 1, __ATOMIC_SEQ_CST);
+	count(&started[i]);
+	count(&nr_started);
 	for (;;) {
-		irq_wait();
-		__atomic_fetch_add(&woken[id], 1, __ATOMIC_SEQ_CST);
-		__atomic_fetch_add(&nr_woken, 1, __ATOMIC_SEQ_CST);
+		smp_wait();
+		count(&woken[i]);
+		count(&nr_woken);
 	}
-}
-
-static void send(u32 id, u32 what)
-{
-	mmio_write32(apic + APIC_ICR_HIGH, id << 24);
-	mmio_write32(apic + APIC_ICR_LOW, what);
-	while (mmio_read32(apic + APIC_ICR_LOW) & ICR_BUSY)
-		cpu_relax();
 }
 
 /* Whether *@n reaches @want before too long. */
@@ -158,62 +47,30 @@ static bool wait_for(const u32 *n, u32 want)
 	return true;
 }
 
-/* The APIC IDs of the MADT, the first CPU's not among them. */
-static u32 find_cpus(u8 *ids, u32 self)
-{
-	const u8 *madt = acpi_table("APIC");
-	u32 len, nr = 0;
-
-	if (!madt)
-		panic("there is no MADT");
-	memcpy(&len, madt + 4, sizeof(len));
-	for (u32 off = MADT_ENTRIES; off + 2 <= len && madt[off + 1]; off += madt[off + 1]) {
-		if (madt[off] == MADT_LAPIC && madt[off + 3] != self && nr < MAX_CPUS)
-			ids[nr++] = madt[off + 3];
-	}
-	return nr;
-}
-
-static void prepare(void)
-{
-	u64 entry = gpa_of(ap_main), cr3 = gpa_of(pml4);
-
-	memcpy((void *)TRAMPOLINE, ap_start, ap_end - ap_start);
-	memcpy((u8 *)TRAMPOLINE + (ap_cr3 - ap_start), &cr3, sizeof(cr3));
-	memcpy((u8 *)TRAMPOLINE + (ap_entry - ap_start), &entry, sizeof(entry));
-	__asm__ volatile("sidt %0" : "=m"(idtr));
-}
-
 int guest_main(void)
 {
-	u32 self, nr, eax, ebx, edx, good = 0;
-	static u8 ids[MAX_CPUS];
+	u32 good = 0, refused = 0;
 
-	apic = map_phys(APIC_BASE, PAGE_SIZE);
-	self = own_id();
-	nr = find_cpus(ids, self);
+	nr = smp_list(ids, SMP_MAX_CPUS);
 	print("smp: %u CPUs\n", nr + 1);
-	check(self == 0, "the first one has APIC ID 0");
-	cpuid(1, &eax, &ebx, &edx);
-	check(nr == 0 || (ebx >> 16 & 0xff) > nr, "CPUID has IDs for %u", ebx >> 16 & 0xff);
+	check(smp_self() == 0, "the first one has ID 0");
+	smp_check(nr + 1);
 
-	prepare();
-	for (u32 i = 0; i < nr; i++) {
-		send(ids[i], ICR_INIT);
-		send(ids[i], ICR_STARTUP | TRAMPOLINE >> 12);
-	}
-	check(wait_for(&nr_started, nr), "%u others started", nr);
-	check(!nr_confused, "each has one APIC ID, whoever is asked");
+	smp_prepare();
 	for (u32 i = 0; i < nr; i++)
-		good += started[ids[i]] == 1;
-	check(good == nr, "each of the MADT's IDs is one of theirs");
+		refused += !smp_start(ids[i]);
+	check(!refused && wait_for(&nr_started, nr), "%u others started", nr);
+	check(!nr_confused, "each has one ID, whoever is asked");
+	for (u32 i = 0; i < nr; i++)
+		good += started[i] == 1;
+	check(good == nr, "each of the IDs listed is one of theirs");
 
 	good = 0;
 	for (u32 i = 0; i < nr; i++) {
-		send(ids[i], ICR_FIXED | (FIRST_IRQ + LINE));
+		smp_wake(ids[i]);
 		if (!wait_for(&nr_woken, i + 1))
 			break;
-		good += woken[ids[i]] == 1;
+		good += woken[i] == 1;
 	}
 	check(good == nr && nr_woken == nr, "an interrupt for each woke that one alone");
 	return check_report("smp");
