@@ -63,6 +63,9 @@ void machine_start(bool behind_iommu);
 void thing_make(const struct virtio_ops *ops, bool behind_iommu);
 void thing_free(void);
 
+/* On PCI, what thing_make() leaves to thing_start(); thing_end() ends it. */
+void thing_plug(bool behind_iommu);
+
 /* Configuration space of the thing. */
 u32 pci_read(unsigned int off, unsigned int len);
 void pci_write(unsigned int off, unsigned int len, u32 val);
