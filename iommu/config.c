@@ -17,6 +17,7 @@ struct parser {
 	u64 granule;
 	u64 input_bits;
 	u64 domain_bits;
+	unsigned int nr_machine; /* regions that the machine has */
 };
 
 static int no_value(const char *key, const char *expected)
@@ -85,6 +86,31 @@ static int parse_max_mappings(void *opaque, const char *value)
 	return parse_number("max-mappings", value, 1, UINT32_MAX, &p->config->max_mappings);
 }
 
+static int parse_msi(void *opaque, const char *value)
+{
+	struct parser *p = opaque;
+
+	if (!value)
+		return no_value("msi", "direct|mapped");
+	if (strcmp(value, "direct") && strcmp(value, "mapped")) {
+		pr_err("--iommu: msi=%s is neither 'direct' nor 'mapped'", value);
+		return -EINVAL;
+	}
+	p->config->msi_mapped = !strcmp(value, "mapped");
+	return 0;
+}
+
+static int check_overlap(const struct iommu_resv *resv, const struct iommu_resv *other)
+{
+	if (resv->start > other->last || resv->last < other->start)
+		return 0;
+	pr_err("--iommu: resv=0x%llx-0x%llx overlaps the %s region 0x%llx-0x%llx",
+	       (unsigned long long)resv->start, (unsigned long long)resv->last,
+	       other->type == IOMMU_RESV_MSI ? "MSI" : "reserved", (unsigned long long)other->start,
+	       (unsigned long long)other->last);
+	return -EINVAL;
+}
+
 static int parse_resv(void *opaque, const char *value)
 {
 	struct parser *p = opaque;
@@ -97,21 +123,15 @@ static int parse_resv(void *opaque, const char *value)
 		pr_err("--iommu: resv=%s is not START-END with START <= END", value);
 		return -EINVAL;
 	}
-	if (config->nr_resv == IOMMU_MAX_RESV) {
+	if (config->nr_resv + p->nr_machine == IOMMU_MAX_RESV) {
 		pr_err("--iommu: resv=%s is one region too many, %u with the machine's own "
 		       "are possible",
 		       value, IOMMU_MAX_RESV);
 		return -EINVAL;
 	}
 	for (unsigned int i = 0; i < config->nr_resv; i++) {
-		const struct iommu_resv *other = &config->resv[i];
-
-		if (resv.start <= other->last && resv.last >= other->start) {
-			pr_err("--iommu: resv=%s overlaps the %s region 0x%llx-0x%llx", value,
-			       other->type == IOMMU_RESV_MSI ? "MSI" : "reserved",
-			       (unsigned long long)other->start, (unsigned long long)other->last);
+		if (check_overlap(&resv, &config->resv[i]))
 			return -EINVAL;
-		}
 	}
 	config->resv[config->nr_resv++] = resv;
 	return 0;
@@ -123,6 +143,7 @@ static const struct subopt subopts[] = {
 	{"input-bits", parse_input_bits, false},
 	{"domain-bits", parse_domain_bits, false},
 	{"max-mappings", parse_max_mappings, false},
+	{"msi", parse_msi, false},
 	{"resv", parse_resv, true},
 	{NULL, NULL, false},
 };
@@ -134,7 +155,7 @@ static int by_start(const void *a, const void *b)
 	return x->start < y->start ? -1 : 1;
 }
 
-/* What each choice allows, but not all of them together. */
+/* What each choice allows, but not all of them together; of regions, the user's. */
 static int check(const struct parser *p)
 {
 	const struct iommu_config *config = p->config;
@@ -147,22 +168,30 @@ static int check(const struct parser *p)
 	for (unsigned int i = 0; i < config->nr_resv; i++) {
 		const struct iommu_resv *resv = &config->resv[i];
 
-		if (resv->type != IOMMU_RESV_RESERVED)
-			continue;
 		if (resv->last > config->input_last) {
 			pr_err("--iommu: resv=0x%llx-0x%llx lies outside input-bits=%llu",
 			       (unsigned long long)resv->start, (unsigned long long)resv->last,
 			       (unsigned long long)p->input_bits);
 			return -EINVAL;
 		}
-		if (!is_aligned(resv->start, p->granule) ||
-		    !is_aligned(resv->last + 1, p->granule)) {
-			pr_err("--iommu: resv=0x%llx-0x%llx is not a multiple of the granule "
-			       "0x%llx at both ends",
-			       (unsigned long long)resv->start, (unsigned long long)resv->last,
-			       (unsigned long long)p->granule);
-			return -EINVAL;
+	}
+	return 0;
+}
+
+/* Beside the user's, which are there. Messages that are translated have no region. */
+static int add_machine_regions(struct iommu_config *config, const struct iommu_resv *resv,
+			       unsigned int nr)
+{
+	unsigned int nr_user = config->nr_resv;
+
+	for (unsigned int i = 0; i < nr; i++) {
+		if (config->msi_mapped && resv[i].type == IOMMU_RESV_MSI)
+			continue;
+		for (unsigned int n = 0; n < nr_user; n++) {
+			if (check_overlap(&config->resv[n], &resv[i]))
+				return -EINVAL;
 		}
+		config->resv[config->nr_resv++] = resv[i];
 	}
 	return 0;
 }
@@ -175,6 +204,7 @@ int iommu_parse(const char *arg, const struct iommu_resv *resv, unsigned int nr_
 		.granule = DEFAULT_GRANULE,
 		.input_bits = 64,
 		.domain_bits = 32,
+		.nr_machine = nr_resv,
 	};
 	const struct subopt_set sets[] = {{subopts, &p}, *device};
 	size_t len = strcspn(arg, ",");
@@ -189,8 +219,6 @@ int iommu_parse(const char *arg, const struct iommu_resv *resv, unsigned int nr_
 		return -EINVAL;
 	}
 	*config = (struct iommu_config){.max_mappings = DEFAULT_MAX_MAPPINGS};
-	memcpy(config->resv, resv, nr_resv * sizeof(*resv));
-	config->nr_resv = nr_resv;
 	if (arg[len]) {
 		ret = parse_subopt_sets("--iommu", arg + len + 1, sets, ARRAY_SIZE(sets));
 		if (ret)
@@ -199,6 +227,10 @@ int iommu_parse(const char *arg, const struct iommu_resv *resv, unsigned int nr_
 	config->page_size_mask = ~(p.granule - 1);
 	config->input_last = UINT64_MAX >> (64 - p.input_bits);
 	config->domain_last = UINT32_MAX >> (32 - p.domain_bits);
+	ret = check(&p);
+	if (ret)
+		return ret;
+	ret = add_machine_regions(config, resv, nr_resv);
 	qsort(config->resv, config->nr_resv, sizeof(config->resv[0]), by_start);
-	return check(&p);
+	return ret;
 }

@@ -6,6 +6,7 @@
  * slots. All four are sequentially consistent, so either the access sees the new
  * state, or the revocation sees the access and waits for its end.
  */
+#include <endian.h>
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
@@ -133,6 +134,34 @@ static void count(_Atomic u64 *n)
 			      memory_order_relaxed);
 }
 
+/* Where an access goes, if it is one that is permitted. */
+static int translate(struct dma_chan *chan, u64 iova, u32 dir, struct iommu_run *run,
+		     enum iommu_fault_reason *reason)
+{
+	int ret = iommu_translate(chan->ep, iova, run, reason);
+
+	if (!ret && (run->dir & dir) != dir) {
+		*reason = IOMMU_FAULT_MAPPING;
+		ret = -EFAULT;
+	}
+	return ret;
+}
+
+static void report_fault(struct dma_chan *chan, u64 iova, u32 dir, enum iommu_fault_reason reason)
+{
+	const struct iommu_fault fault = {
+		.reason = reason,
+		.dir = dir,
+		.endpoint = chan->ep->id,
+		.iova = iova,
+	};
+	struct iommu *iommu = chan->ep->iommu;
+
+	atomic_fetch_add(&chan->ep->faults, 1);
+	if (iommu->report)
+		iommu->report(iommu->report_opaque, &fault);
+}
+
 /* What the endpoint may reach at @iova, from the cache or by a lookup. */
 static const struct dma_tlb_entry *tlb_get(struct dma_chan *chan, u64 iova, u32 dir,
 					   enum iommu_fault_reason *reason)
@@ -150,12 +179,8 @@ static const struct dma_tlb_entry *tlb_get(struct dma_chan *chan, u64 iova, u32 
 	}
 
 	count(&chan->tlb_misses);
-	if (iommu_translate(chan->ep, iova, &run, reason) < 0)
+	if (translate(chan, iova, dir, &run, reason) < 0)
 		return NULL;
-	if ((run.dir & dir) != dir) {
-		*reason = IOMMU_FAULT_MAPPING;
-		return NULL;
-	}
 
 	/* A run may begin outside the bank that holds @iova: keep what lies behind. */
 	len = run.last - iova;
@@ -220,17 +245,7 @@ int dma_map(struct dma_chan *chan, u32 pasid, u64 iova, u64 len, u32 dir, struct
 		u64 run;
 
 		if (!e) {
-			const struct iommu_fault fault = {
-				.reason = reason,
-				.dir = dir,
-				.endpoint = chan->ep->id,
-				.iova = iova,
-			};
-			struct iommu *iommu = chan->ep->iommu;
-
-			atomic_fetch_add(&chan->ep->faults, 1);
-			if (iommu->report)
-				iommu->report(iommu->report_opaque, &fault);
+			report_fault(chan, iova, dir, reason);
 			ret = -EFAULT;
 			goto err;
 		}
@@ -345,4 +360,43 @@ int dma_store16(struct dma_chan *chan, u64 iova, u16 val)
 int dma_store32(struct dma_chan *chan, u64 iova, u32 val)
 {
 	return word(chan, iova, &val, sizeof(val), DMA_WRITE);
+}
+
+/* Where the word goes: to the doorbell or to memory; or not at all. */
+static bool post(struct dma_chan *chan, u64 gpa, u32 val, dma_doorbell *doorbell, void *opaque)
+{
+	u32 *hva;
+
+	if (doorbell(opaque, gpa, val))
+		return true;
+	hva = guest_mem_ptr(chan->mem, gpa, sizeof(val));
+	if (hva)
+		__atomic_store_n(hva, htole32(val), __ATOMIC_RELEASE);
+	return hva;
+}
+
+int dma_post32(struct dma_chan *chan, u64 iova, u32 val, dma_doorbell *doorbell, void *opaque)
+{
+	enum iommu_fault_reason reason;
+	struct iommu_run run;
+	dma_handle_t handle;
+	int ret;
+
+	if (!is_aligned(iova, sizeof(val)))
+		return -EINVAL;
+	if (!chan->ep)
+		return post(chan, iova, val, doorbell, opaque) ? 0 : -EFAULT;
+
+	ret = slot_open(chan, DMA_NO_PASID, iova, iova + sizeof(val) - 1, &handle);
+	if (ret)
+		return ret;
+	ret = translate(chan, iova, DMA_WRITE, &run, &reason);
+	if (!ret && !post(chan, run.gpa + (iova - run.start), val, doorbell, opaque)) {
+		reason = IOMMU_FAULT_UNKNOWN;
+		ret = -EFAULT;
+	}
+	if (ret)
+		report_fault(chan, iova, DMA_WRITE, reason);
+	slot_close(chan, handle);
+	return ret;
 }

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "iommu/iommu.h"
 #include "util/log.h"
 #include "virtio/pci.h"
 #include "vm/vm.h"
@@ -326,13 +327,27 @@ static void interrupt(struct virtio_device *vdev, struct virtq *vq)
 	pthread_mutex_unlock(&vpci->isr_lock);
 }
 
+/* A translated write that ends at the interrupt controller is an interrupt. */
+static bool ring_doorbell(void *opaque, u64 gpa, u32 data)
+{
+	struct pci_device *pci = opaque;
+
+	if (!arch_is_msi_addr(pci->bus->vm, gpa))
+		return false;
+	irq_send_msi(pci->bus->vm, pci_bdf(pci), gpa, data);
+	return true;
+}
+
 static void msi_dma(struct pci_device *pci, u64 addr, u32 data)
 {
 	struct virtio_pci *vpci = pci->priv;
+	u32 bytes = htole32(data);
 
-	data = htole32(data);
-	/* A fault is reported where faults are; the message is lost. */
-	dma_write(&vpci->msi_chan, addr, &data, sizeof(data));
+	/* In both cases a fault is reported where faults are, and the message is lost. */
+	if (pci->msi_is_dma && is_aligned(addr, sizeof(data)))
+		dma_post32(&vpci->msi_chan, addr, data, ring_doorbell, pci);
+	else
+		dma_write(&vpci->msi_chan, addr, &bytes, sizeof(bytes));
 }
 
 /* An access through the window in configuration space (4.1.4.9.1). */
@@ -429,6 +444,7 @@ int virtio_pci_init(struct virtio_pci *vpci, struct virtio_device *vdev, struct 
 	pthread_mutex_init(&vpci->notify_lock, NULL);
 
 	pci_device_init(pci, &pci_ops, vpci, &ids);
+	pci->msi_is_dma = ep && ep->iommu->config.msi_mapped;
 	pci_enable_intx(pci);
 	pci_set_bar(pci, REGS_BAR, REGS_BAR_SIZE);
 	if (irq_has_messages(vpci->vm))

@@ -16,8 +16,9 @@ int irq_init(struct vm *vm, unsigned int first_msi_gsi)
 	struct irq_routes *irq = &vm->irq;
 	int max = vm_has_cap(vm, KVM_CAP_IRQ_ROUTING);
 
-	if (max <= 0 || !vm_has_cap(vm, KVM_CAP_IRQFD) || !vm_has_cap(vm, KVM_CAP_IOEVENTFD)) {
-		pr_err("/dev/kvm lacks interrupt routing, irqfd or ioeventfd: "
+	if (max <= 0 || !vm_has_cap(vm, KVM_CAP_IRQFD) || !vm_has_cap(vm, KVM_CAP_IOEVENTFD) ||
+	    !vm_has_cap(vm, KVM_CAP_SIGNAL_MSI)) {
+		pr_err("/dev/kvm lacks interrupt routing, irqfd, ioeventfd or KVM_SIGNAL_MSI: "
 		       "a newer host kernel is needed");
 		return -ENOTSUP;
 	}
@@ -222,4 +223,25 @@ void msi_route_free(struct vm *vm, struct msi_route *route)
 	pthread_mutex_unlock(&irq->lock);
 	close(route->fd);
 	route->fd = -1;
+}
+
+void irq_send_msi(struct vm *vm, u32 devid, u64 addr, u32 data)
+{
+	struct kvm_irq_routing_entry e = {0};
+	struct kvm_msi msi;
+
+	arch_route_msi(vm, &e, addr, data, devid);
+	if (e.type == KVM_IRQ_ROUTING_IRQCHIP) {
+		irq_wire_pulse(vm, e.u.irqchip.pin);
+		return;
+	}
+	msi = (struct kvm_msi){
+		.address_lo = e.u.msi.address_lo,
+		.address_hi = e.u.msi.address_hi,
+		.data = e.u.msi.data,
+		.flags = e.flags & KVM_MSI_VALID_DEVID,
+		.devid = e.u.msi.devid,
+	};
+	/* An error is the guest's own: the host can do this, irq_init() asked. */
+	ioctl(vm->fd, KVM_SIGNAL_MSI, &msi);
 }

@@ -61,7 +61,7 @@ static void send(struct pci_device *dev, struct msix_vector *v)
 	struct vm *vm = dev->bus->vm;
 	int ret;
 
-	if (!arch_is_msi_addr(vm, addr)) {
+	if (dev->msi_is_dma || !arch_is_msi_addr(vm, addr)) {
 		if (dev->ops->msi_dma)
 			dev->ops->msi_dma(dev, addr, data);
 		return;

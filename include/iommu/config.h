@@ -7,22 +7,25 @@
 #include "util/parse.h"
 
 /* What "--iommu" takes, for the usage text. */
-#define IOMMU_USAGE                                                   \
-	"put the devices behind a virtio-iommu; suboptions:\n"        \
-	"  bypass=on|off    what no driver attached reaches memory\n" \
-	"                   (off)\n"                                  \
-	"  granule=SIZE     smallest mapping (4K)\n"                  \
-	"  input-bits=N     width of an IOVA, 12 to 64 (64)\n"        \
-	"  domain-bits=N    width of a domain ID, 1 to 32 (32)\n"     \
-	"  max-mappings=N   of all domains together (1048576)\n"      \
-	"  resv=START-END   region that must not be mapped; may be\n" \
+#define IOMMU_USAGE                                                      \
+	"put the devices behind a virtio-iommu; suboptions:\n"           \
+	"  bypass=on|off    what no driver attached reaches memory\n"    \
+	"                   (off)\n"                                     \
+	"  granule=SIZE     smallest mapping (4K)\n"                     \
+	"  input-bits=N     width of an IOVA, 12 to 64 (64)\n"           \
+	"  domain-bits=N    width of a domain ID, 1 to 32 (32)\n"        \
+	"  max-mappings=N   of all domains together (1048576)\n"         \
+	"  msi=direct|mapped\n"                                          \
+	"                   interrupt messages: past the translation,\n" \
+	"                   or only through it (direct)\n"               \
+	"  resv=START-END   region that must not be mapped; may be\n"    \
 	"                   repeated"
 
 /*
- * Parses "virtio[,key=value]...". @resv are regions that the machine has in any case,
- * @nr_resv of them. @device has the keys of the device that carries the requests, of
- * which nothing is known here. Checks that the choices fit each other. Prints the
- * reason; -EINVAL.
+ * Parses "virtio[,key=value]...". @resv are regions that the machine has, @nr_resv
+ * of them; those for messages only with msi=direct. @device has the keys of the device
+ * that carries the requests, of which nothing is known here. Checks that the choices fit
+ * each other. Prints the reason; -EINVAL.
  */
 int iommu_parse(const char *arg, const struct iommu_resv *resv, unsigned int nr_resv,
 		const struct subopt_set *device, struct iommu_config *config);

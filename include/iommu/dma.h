@@ -104,6 +104,18 @@ int dma_store16(struct dma_chan *chan, u64 iova, u16 val);
 int dma_store32(struct dma_chan *chan, u64 iova, u32 val);
 
 /*
+ * Takes a write that need not go to memory, with the GPA that it goes to; false if nobody is
+ * there. The access is open meanwhile.
+ */
+typedef bool dma_doorbell(void *opaque, u64 gpa, u32 val);
+
+/*
+ * As dma_store32(), but of a number, which becomes little-endian, and @doorbell is asked first.
+ * What neither it nor memory takes is a fault.
+ */
+int dma_post32(struct dma_chan *chan, u64 iova, u32 val, dma_doorbell *doorbell, void *opaque);
+
+/*
  * Waits until no access of @chan that overlaps [start, last] and was opened before
  * the call is open. Called after the translation is gone and the endpoint's
  * generation was raised; never with a lock that an access needs to end.

@@ -45,6 +45,7 @@ struct iommu_config {
 	u32 domain_last;
 	u64 max_mappings; /* in all domains together */
 	bool bypass; /* unattached endpoints reach memory untranslated */
+	bool msi_mapped; /* addresses of interrupt messages are translated like any other */
 	struct iommu_resv resv[IOMMU_MAX_RESV]; /* sorted and disjoint */
 	unsigned int nr_resv;
 };

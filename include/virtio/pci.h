@@ -25,7 +25,7 @@ struct virtio_pci {
 	u64 watched[VIRTIO_MAX_QUEUES]; /* queues with a kick_fd in use, by address; 0: not */
 	bool wanted[VIRTIO_MAX_QUEUES];
 
-	/* For messages that do not go to the interrupt controller; under msix->lock. */
+	/* For messages that an IOMMU may translate; under msix->lock. */
 	struct dma_chan msi_chan;
 };
 

@@ -70,11 +70,20 @@ void msi_route_signal(const struct msi_route *route);
 void msi_route_free(struct vm *vm, struct msi_route *route);
 
 /*
+ * Sends one message, of the requester ID @devid, and returns once the interrupt controller has
+ * it: unlike a route, nothing of it is under way afterwards. What the controller does not take,
+ * because the guest has not set it up for that, is lost, as it is on a route.
+ */
+void irq_send_msi(struct vm *vm, u32 devid, u64 addr, u32 data);
+
+/*
  * What the architecture's interrupt controller adds.
  *
  * arch_is_msi_addr: the GPAs at which a write is a message for it.
  * arch_route_msi: fills in type and target of a route for @data, written to such an @addr by
  * @devid; the GSI is there. A message that no controller takes is routed to nowhere by KVM.
+ * Where it becomes an edge on a pin (KVM_IRQ_ROUTING_IRQCHIP), the pin is one that
+ * arch_wire_level() takes as a GSI.
  * arch_wire_level: drives a wire; with irq.lock if it is level-triggered.
  */
 bool arch_is_msi_addr(const struct vm *vm, u64 addr);

@@ -35,7 +35,10 @@ struct pci_device_ops {
 	 */
 	void (*config_window)(struct pci_device *dev, unsigned int off, unsigned int len,
 			      bool write);
-	/* A message whose address is not the interrupt controller's: a DMA write. */
+	/*
+	 * A message whose address is not the interrupt controller's, or any if msi_is_dma: a
+	 * DMA write. With msix->lock.
+	 */
 	void (*msi_dma)(struct pci_device *dev, u64 addr, u32 data);
 };
 
@@ -70,6 +73,7 @@ struct pci_device {
 	u8 wmask[PCI_CONFIG_SIZE]; /* bits that the guest can write */
 	struct pci_bar bars[PCI_NR_BARS];
 	struct msix msix;
+	bool msi_is_dma; /* something is between the function and the interrupt controller */
 	bool intx_level; /* the device asks for its pin */
 	bool intx_up; /* its share of the wire */
 };

@@ -13,6 +13,7 @@
 #define FIRST_MSI_GSI 24
 #define MAX_ROUTES    64
 #define MAX_FDS	      64
+#define MAX_MESSAGES  16
 
 static struct {
 	int refuse;
@@ -23,7 +24,11 @@ static struct {
 	unsigned int nr_doorbells;
 	struct kvm_irqfd irqfds[MAX_FDS];
 	unsigned int nr_irqfds;
-} kvm;
+
+	pthread_mutex_t lock; /* guards what follows: any thread may send a message */
+	struct kvm_msi messages[MAX_MESSAGES];
+	unsigned int nr_messages;
+} kvm = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static int fail(int err)
 {
@@ -89,6 +94,47 @@ static int set_irqfd(const struct kvm_irqfd *irqfd)
 	return 0;
 }
 
+static int signal_msi(const struct kvm_msi *msi)
+{
+	pthread_mutex_lock(&kvm.lock);
+	if (kvm.nr_messages == MAX_MESSAGES)
+		abort();
+	kvm.messages[kvm.nr_messages++] = *msi;
+	pthread_mutex_unlock(&kvm.lock);
+	return 1;
+}
+
+/* The interrupt controller of no architecture in particular. */
+
+bool arch_is_msi_addr(const struct vm *vm, u64 addr)
+{
+	(void)vm;
+	return addr >= FAKE_MSI_START && addr <= FAKE_MSI_LAST;
+}
+
+void arch_route_msi(const struct vm *vm, struct kvm_irq_routing_entry *e, u64 addr, u32 data,
+		    u32 devid)
+{
+	(void)vm;
+	e->type = KVM_IRQ_ROUTING_MSI;
+	e->flags = KVM_MSI_VALID_DEVID;
+	e->u.msi.address_lo = addr;
+	e->u.msi.address_hi = addr >> 32;
+	e->u.msi.data = data;
+	e->u.msi.devid = devid;
+}
+
+void arch_wire_level(struct vm *vm, u32 gsi, bool up)
+{
+	irq_kvm_line(vm, gsi, up);
+}
+
+unsigned long arch_vm_type(int kvm_fd)
+{
+	(void)kvm_fd;
+	return 0;
+}
+
 int fake_kvm_ioctl(int fd, unsigned long request, void *arg)
 {
 	const struct kvm_irq_level *level = arg;
@@ -104,6 +150,8 @@ int fake_kvm_ioctl(int fd, unsigned long request, void *arg)
 		return set_doorbell(arg);
 	case KVM_IRQFD:
 		return set_irqfd(arg);
+	case KVM_SIGNAL_MSI:
+		return signal_msi(arg);
 	case KVM_IRQ_LINE:
 		if (kvm.wires[level->irq] == level->level)
 			abort();
@@ -116,6 +164,7 @@ int fake_kvm_ioctl(int fd, unsigned long request, void *arg)
 void fake_kvm_start(struct vm *vm, u64 ram)
 {
 	memset(&kvm, 0, sizeof(kvm));
+	pthread_mutex_init(&kvm.lock, NULL);
 	memset(vm, 0, sizeof(*vm));
 	vm->kvm_fd = -1;
 	vm->fd = FAKE_FD;
@@ -171,11 +220,31 @@ unsigned int fake_kvm_nr_doorbells(void)
 	return kvm.nr_doorbells;
 }
 
+static bool take_message(struct kvm_msi *msi)
+{
+	bool taken;
+
+	pthread_mutex_lock(&kvm.lock);
+	taken = kvm.nr_messages;
+	if (taken) {
+		*msi = kvm.messages[0];
+		memmove(kvm.messages, kvm.messages + 1, --kvm.nr_messages * sizeof(*msi));
+	}
+	pthread_mutex_unlock(&kvm.lock);
+	return taken;
+}
+
 /* A signalled eventfd sends what its route says. */
 bool fake_kvm_message(u64 *addr, u32 *data)
 {
+	struct kvm_msi msi;
 	u64 count;
 
+	if (take_message(&msi)) {
+		*addr = msi.address_lo | (u64)msi.address_hi << 32;
+		*data = msi.data;
+		return true;
+	}
 	for (unsigned int i = 0; i < kvm.nr_irqfds; i++) {
 		if (read(kvm.irqfds[i].fd, &count, sizeof(count)) != sizeof(count))
 			continue;
@@ -196,4 +265,16 @@ bool fake_kvm_message(u64 *addr, u32 *data)
 unsigned int fake_kvm_nr_irqfds(void)
 {
 	return kvm.nr_irqfds;
+}
+
+bool fake_kvm_sender(u32 *devid)
+{
+	bool there;
+
+	pthread_mutex_lock(&kvm.lock);
+	there = kvm.nr_messages && (kvm.messages[0].flags & KVM_MSI_VALID_DEVID);
+	if (there)
+		*devid = kvm.messages[0].devid;
+	pthread_mutex_unlock(&kvm.lock);
+	return there;
 }

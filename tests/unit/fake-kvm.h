@@ -2,7 +2,8 @@
 /*
  * What a machine without KVM can know of it: which doorbells it watches, which wires are
  * up, which messages it would deliver. A test program that wants it defines ioctl() as a
- * call of fake_kvm_ioctl().
+ * call of fake_kvm_ioctl(). Its interrupt controller has a window for messages like that of x86,
+ * and wants to know who sends them, as that of others.
  */
 #ifndef LKVM_TESTS_FAKE_KVM_H
 #define LKVM_TESTS_FAKE_KVM_H
@@ -28,8 +29,14 @@ int fake_kvm_doorbell(u64 addr);
 int fake_kvm_doorbell_for(u64 addr, u32 len, u64 value);
 unsigned int fake_kvm_nr_doorbells(void);
 
-/* Takes a message that was sent; false if there is none. */
+#define FAKE_MSI_START 0xfee00000ULL
+#define FAKE_MSI_LAST  0xfeefffffULL
+
+/* Takes a message that was sent, by a route or at once; false if there is none. */
 bool fake_kvm_message(u64 *addr, u32 *data);
+
+/* The next of those that were sent at once, with its sender; it stays there. */
+bool fake_kvm_sender(u32 *devid);
 
 /* Routes of messages that are in use. */
 unsigned int fake_kvm_nr_irqfds(void);

@@ -70,6 +70,7 @@ TEST(defaults)
 	CHECK_EQ(config.domain_last, UINT32_MAX);
 	CHECK_EQ(config.max_mappings, 1048576);
 	CHECK_EQ(config.bypass, false);
+	CHECK_EQ(config.msi_mapped, false);
 	CHECK_EQ(config.nr_resv, 1);
 	CHECK_EQ(config.resv[0].start, MSI_START);
 	CHECK_EQ(config.resv[0].last, MSI_LAST);
@@ -138,6 +139,35 @@ TEST(regions_are_sorted)
 	accepted("virtio,resv=0x1000-0x1fff,resv=0x2000-0x2fff,resv=0xfef00000-0xfeffffff");
 }
 
+TEST(regions_begin_and_end_where_they_like)
+{
+	if (!accepted("virtio,granule=64K,resv=0x1001-0x1001,resv=0x1800-0x27ff"))
+		return;
+	CHECK_EQ(config.nr_resv, 3);
+	CHECK_EQ(config.resv[0].start, 0x1001);
+	CHECK_EQ(config.resv[0].last, 0x1001);
+	CHECK_EQ(config.resv[1].start, 0x1800);
+	CHECK_EQ(config.resv[1].last, 0x27ff);
+}
+
+TEST(mapped_messages_have_no_region)
+{
+	if (accepted("virtio,msi=direct")) {
+		CHECK_EQ(config.msi_mapped, false);
+		CHECK_EQ(config.nr_resv, 1);
+	}
+	if (accepted("virtio,msi=mapped")) {
+		CHECK_EQ(config.msi_mapped, true);
+		CHECK_EQ(config.nr_resv, 0);
+	}
+	/* Its place is free, wherever in the list that is said. */
+	if (accepted("virtio,resv=0xfee00000-0xfee00fff,msi=mapped")) {
+		CHECK_EQ(config.nr_resv, 1);
+		CHECK_EQ(config.resv[0].type, IOMMU_RESV_RESERVED);
+	}
+	accepted("virtio,msi=mapped,resv=0-0xffffffffffffffff");
+}
+
 /* "virtio" and @nr regions of a page each. */
 static const char *with_regions(unsigned int nr)
 {
@@ -174,7 +204,7 @@ TEST(wrong_values)
 		{"virtio,", "extra comma"},
 		{"virtio,bypas=on", "did you mean 'bypass'"},
 		{"virtio,foo=1", "known are: bypass, granule, input-bits, domain-bits, "
-				 "max-mappings, resv"},
+				 "max-mappings, msi, resv"},
 		{"virtio,bypass", "'bypass' needs a value: bypass=on|off"},
 		{"virtio,bypass=", "bypass= is neither"},
 		{"virtio,bypass=yes", "bypass=yes is neither 'on' nor 'off'"},
@@ -200,6 +230,10 @@ TEST(wrong_values)
 		{"virtio,max-mappings=0", "max-mappings=0 is not a number from 1 to 4294967295"},
 		{"virtio,max-mappings=4294967296", "max-mappings=4294967296 is not"},
 		{"virtio,max-mappings=1K", "max-mappings=1K is not"},
+		{"virtio,msi", "'msi' needs a value: msi=direct|mapped"},
+		{"virtio,msi=", "msi= is neither 'direct' nor 'mapped'"},
+		{"virtio,msi=on", "msi=on is neither"},
+		{"virtio,msi=map", "msi=map is neither"},
 		{"virtio,resv", "resv=START-END"},
 		{"virtio,resv=", "resv= is not START-END"},
 		{"virtio,resv=0x1000", "resv=0x1000 is not START-END"},
@@ -235,9 +269,10 @@ TEST(contradictions)
 		{"virtio,resv=0xfee00000-0xfee00fff",
 		 "overlaps the MSI region 0xfee00000-0xfeefffff"},
 		{"virtio,resv=0x0-0xffffffffffffffff", "overlaps the MSI region"},
-		{"virtio,resv=0x1000-0x17ff", "multiple of the granule 0x1000 at both ends"},
-		{"virtio,resv=0x1800-0x1fff", "multiple of the granule"},
-		{"virtio,resv=0x1000-0x1fff,granule=64K", "multiple of the granule 0x10000"},
+		/* Without the machine's region there is nothing that it could overlap. */
+		{"virtio,resv=0xfee00000-0xfee00fff,msi=direct",
+		 "overlaps the MSI region 0xfee00000-0xfeefffff"},
+		{"virtio,msi=mapped,msi=mapped", "'msi' is given twice"},
 		{"virtio,resv=0x100000000-0x1ffffffff,input-bits=32",
 		 "resv=0x100000000-0x1ffffffff lies outside input-bits=32"},
 	};
