@@ -7,7 +7,7 @@ elf_machine=183
 
 # What to fetch. The last of default_kernels is lab-guest's default.
 suites=(bookworm bookworm-backports trixie-backports)
-default_kernels=(6.1 6.12 7)
+default_kernels=(6.1 6.12 7-16k 7)
 optional_kernels=(7-full)
 
 kernel_packages() # NAME -> a pattern of package names, of which the newest is taken
@@ -16,6 +16,7 @@ kernel_packages() # NAME -> a pattern of package names, of which the newest is t
 	6.1) echo '^linux-image-6\.1\.0-[0-9]+-cloud-arm64$' ;;
 	6.12) echo '^linux-image-6\.12\.[0-9.]+\+deb12[0-9.]*-cloud-arm64$' ;;
 	7) echo '^linux-binary-7\.[0-9.]+\+deb13[0-9.]*-cloud-arm64$' ;;
+	7-16k) echo '^linux-binary-7\.[0-9.]+\+deb13[0-9.]*-arm64-16k$' ;;
 	7-full) echo '^linux-binary-7\.[0-9.]+\+deb13[0-9.]*-arm64$' ;;
 	esac
 }
