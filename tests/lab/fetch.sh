@@ -19,7 +19,7 @@
 guest_modules=(
 	virtio_pci virtio_mmio virtio_iommu virtio_blk virtio_net virtio_console virtio_rng
 	virtio_balloon virtio_scsi sd_mod vmw_vsock_virtio_transport
-	pvpanic-mmio pvpanic-pci qemu_fw_cfg nvme button evdev
+	pvpanic-mmio pvpanic-pci qemu_fw_cfg nvme button gpio_keys evdev ext4
 	vfio vfio-pci vfio_iommu_type1 iommufd
 	9p 9pnet_virtio virtiofs
 )
@@ -154,7 +154,7 @@ make_kernel() # NAME PACKAGE
 # the rest of this file.
 recipe() # NAME
 {
-	echo "2 $(kernel_packages "$1") ${guest_modules[*]} / ${l1_modules[*]}"
+	echo "3 $(kernel_packages "$1") ${guest_modules[*]} / ${l1_modules[*]}"
 }
 
 fetch() # [KERNEL...]

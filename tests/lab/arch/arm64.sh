@@ -21,12 +21,13 @@ kernel_packages() # NAME -> a pattern of package names, of which the newest is t
 	esac
 }
 
-# L1. Pointer authentication as the architecture has it would cost time.
+# L1. Pointer authentication as the architecture has it would cost time, and so do addresses of 52
+# bits with pages of 4 KiB. A host with a GICv2: --qemu '-machine gic-version=2'.
 l1_kernel=7
 qemu=qemu-system-aarch64
 qemu_package=qemu-system-arm
 qemu_firmware=
-qemu_machine=(-machine virt,virtualization=on,gic-version=3 -cpu max,pauth-impdef=on)
+qemu_machine=(-machine virt,virtualization=on,gic-version=3 -cpu "max,pauth-impdef=on,lpa2=off,sme=off")
 l1_console=ttyAMA0
 l1_append=
 kvm_module=

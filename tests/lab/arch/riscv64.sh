@@ -17,12 +17,12 @@ kernel_packages() # NAME -> a pattern of package names, of which the newest is t
 	esac
 }
 
-# L1
+# L1. Five levels of paging would cost time. A host without AIA: --qemu '-machine aia=none'.
 l1_kernel=6.12
 qemu=qemu-system-riscv64
 qemu_package=qemu-system-riscv
 qemu_firmware=opensbi
-qemu_machine=(-machine virt,aia=aplic-imsic -cpu rv64,h=true)
+qemu_machine=(-machine virt,aia=aplic-imsic -cpu "rv64,h=true,sv57=off")
 l1_console=ttyS0
 l1_append=
 kvm_module=kvm
