@@ -106,7 +106,7 @@ $wires groups" ]
 @test "make run-linux's shell on a terminal, left by poweroff" {
 	run "$tools/pty-run" 'expect=# ' \
 		'send=ls /sys/kernel/iommu_groups/0/devices\x0d' 'expect=0000:00:02.0' \
-		'send=poweroff\x0d' -- "$BATS_TEST_DIRNAME/run-linux"
+		'send=poweroff\x0d' -- "$BATS_TEST_DIRNAME/run-linux" x86
 	echo "$output"
 	[ "$status" = 0 ]
 	[[ $output == *'reboot: Power down'* ]]
