@@ -15,7 +15,7 @@ load linux
 		expected+="$kernel: powered off"$'\n'
 	done
 	in_lab --cpus 2 --guest "$newest" --guest 6.12 --guest "${button:-6.12}" \
-		--env "BUTTON=${kernels[*]}" --env IOMMU="$iommu" "$scripts/control.sh"
+		--env "BUTTONS=${kernels[*]}" --env IOMMU="$iommu" "$scripts/control.sh"
 	[ "$status" = 0 ]
 	[ "$output" = "${expected}paused, counted
 mapped, resumed

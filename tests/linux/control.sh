@@ -3,13 +3,13 @@
 # In the lab: stock guests that are asked to power off, paused under load, and ended. Prints
 # a line for each thing that went well.
 #
-#   BUTTON   the kernels that have a driver for the power button
+#   BUTTONS   the kernels that have a driver for the power button
 #   IOMMU    options of a guest whose kernel has a driver for them
 #
 # shellcheck disable=SC2086
 
 # What a guest's script does: it says so, and powers off when its power button is pressed.
-button='modprobe -a -q evdev gpio_keys
+script='modprobe -a -q evdev gpio_keys
 	echo ready
 	dd if=/dev/input/event0 of=/dev/null bs=24 count=1 2>/dev/null
 	echo pressed
@@ -23,8 +23,8 @@ wait_for() # TEXT FILE
 	done
 }
 
-for kernel in $BUTTON; do
-	lab-guest --kernel $kernel --elf --name button $IOMMU -m 512 -- -c "$button" >out 2>err &
+for kernel in $BUTTONS; do
+	lab-guest --kernel $kernel --elf --name button $IOMMU -m 512 -- -c "$script" >out 2>err &
 	pid=$!
 	wait_for ready out
 	lkvm stop button && wait $pid && grep -qx pressed out && echo "$kernel: powered off"
