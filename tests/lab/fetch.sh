@@ -160,7 +160,7 @@ recipe() # NAME
 fetch() # [KERNEL...]
 {
 	local name pattern package part
-	local -a missing=() parts=()
+	local -a missing=() parts=() suites=()
 	local -A packages=()
 
 	need_apt
@@ -187,6 +187,11 @@ fetch() # [KERNEL...]
 	[ ${#missing[@]} -gt 0 ] || return 0
 
 	echo "lab: fetching Debian's package lists for $arch" >&2
+	suites=("$base_suite")
+	for name in "${missing[@]}"; do
+		[[ " ${suites[*]} " == *" $(kernel_suite "$name") "* ]] ||
+			suites+=("$(kernel_suite "$name")")
+	done
 	setup_apt
 	parts=(busybox-static)
 	for name in "${missing[@]}"; do
