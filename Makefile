@@ -2,7 +2,7 @@
 #
 #   make run        install what the build needs, build, run the built-in guest
 #   make run-linux  the same with a stock Debian guest, to its shell
-#   make check      all tests
+#   make check      all tests, on x86 those of the other architectures, too
 #   make lint       formatting, static analysis, scripts and man page
 #   make            only build
 #   make install    with PREFIX, DESTDIR; make uninstall
@@ -13,6 +13,11 @@ VERSION := 0.1
 comma := ,
 HOST_ARCH := $(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(shell uname -m)))
 ARCH ?= $(HOST_ARCH)
+ifneq ($(ARCH),$(HOST_ARCH))
+CROSS_COMPILE_arm64 := aarch64-linux-gnu-
+CROSS_COMPILE_riscv64 := riscv64-linux-gnu-
+CROSS_COMPILE ?= $(CROSS_COMPILE_$(ARCH))
+endif
 CROSS_COMPILE ?=
 ifeq ($(origin CC),default)
 CC := $(CROSS_COMPILE)gcc
@@ -143,14 +148,20 @@ $(BUILD)/tests/bench-%: $(BUILD)/tests/bench/bench-%.o $(BUILD)/lkvm.a
 
 unit-tests: $(UNIT_TESTS:%=$(BUILD)/tests/%) $(UNIT_TESTS:%=$(BUILD)/san/tests/%)
 
+# Those that are about the architecture, to run under QEMU's user mode on another one.
+CROSS_TESTS := $(filter test-%,$(basename $(notdir \
+	$(wildcard tests/unit/fdt/*.c tests/unit/$(ARCH)/*.c))))
+
+cross-tests: $(CROSS_TESTS:%=$(BUILD)/tests/%)
+
 # What the .bats files use: a terminal to drive lkvm on, a client of its sockets, a command with
 # a tap interface, and an lkvm that is linked so that another host kernel can be put under it.
-test-shims: $(BUILD)/tests/pty-run $(BUILD)/tests/socket-cat $(BUILD)/tests/tap-run \
-		$(BUILD)/tests/kvm-shim.so $(BUILD)/tests/lkvm-dynamic
+test-shims: lab-tools $(BUILD)/tests/kvm-shim.so $(BUILD)/tests/lkvm-dynamic
 
 # With LDFLAGS, to run in the lab, too.
-$(BUILD)/tests/pty-run $(BUILD)/tests/socket-cat $(BUILD)/tests/tap-run: \
-		$(BUILD)/tests/%: $(BUILD)/tests/tools/%.o
+LAB_TOOLS := $(BUILD)/tests/pty-run $(BUILD)/tests/socket-cat $(BUILD)/tests/tap-run
+lab-tools: $(LAB_TOOLS)
+$(LAB_TOOLS): $(BUILD)/tests/%: $(BUILD)/tests/tools/%.o
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
@@ -166,17 +177,34 @@ $(BUILD)/tests/lkvm-dynamic: $(BUILD)/main.o $(BUILD)/lkvm.a
 deps-%:
 	$(Q)tests/deps $*
 
-run: deps-build
-	$(Q)$(MAKE) lkvm
-	$(Q)tests/run-demo
+# Another architecture's guests run in the lab.
+DEPS_BUILD := $(if $(filter $(HOST_ARCH),$(ARCH)),deps-build,deps-lab-$(ARCH))
 
-run-linux: deps-build
+run: $(DEPS_BUILD)
 	$(Q)$(MAKE) lkvm
-	$(Q)tests/run-linux
+	$(Q)tests/run-demo $(ARCH)
+
+run-linux: $(DEPS_BUILD)
+	$(Q)$(MAKE) lkvm
+	$(Q)tests/run-linux $(ARCH)
+
+# On x86 the other architectures are tested in the lab, unless one was asked for.
+CHECK_ARCHES := $(ARCH)
+ifneq ($(origin ARCH),command line)
+ifeq ($(HOST_ARCH),x86)
+CHECK_ARCHES := x86 arm64 riscv64
+endif
+endif
 
 check: deps-check
-	$(Q)$(MAKE) WERROR=1 lkvm guests unit-tests test-shims
-	$(Q)tests/check
+	$(Q)for arch in $(CHECK_ARCHES); do \
+		$(MAKE) $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc)) ARCH=$$arch WERROR=1 \
+			check-build || exit 1; done
+	$(Q)ARCHES="$(CHECK_ARCHES)" tests/check
+
+# What tests/check runs.
+check-build: $(BUILD)/lkvm guests lab-tools \
+	$(if $(filter $(HOST_ARCH),$(ARCH)),lkvm unit-tests test-shims,cross-tests)
 
 include tests/lint.mk
 
@@ -204,7 +232,7 @@ dist:
 clean:
 	rm -rf build lkvm
 
-.PHONY: all unit-tests test-shims run run-linux check bench install uninstall dist clean
+.PHONY: all unit-tests cross-tests lab-tools test-shims run run-linux check check-build bench install uninstall dist clean
 .SECONDARY:
 .PRECIOUS: $(BUILD)/%.o $(BUILD)/san/%.o
 .DELETE_ON_ERROR:

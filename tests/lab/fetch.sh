@@ -19,7 +19,7 @@
 guest_modules=(
 	virtio_pci virtio_mmio virtio_iommu virtio_blk virtio_net virtio_console virtio_rng
 	virtio_balloon virtio_scsi sd_mod vmw_vsock_virtio_transport
-	pvpanic-mmio pvpanic-pci qemu_fw_cfg nvme button evdev
+	pvpanic-mmio pvpanic-pci qemu_fw_cfg nvme button gpio_keys evdev ext4
 	vfio vfio-pci vfio_iommu_type1 iommufd
 	9p 9pnet_virtio virtiofs
 )
@@ -154,13 +154,13 @@ make_kernel() # NAME PACKAGE
 # the rest of this file.
 recipe() # NAME
 {
-	echo "2 $(kernel_packages "$1") ${guest_modules[*]} / ${l1_modules[*]}"
+	echo "3 $(kernel_packages "$1") ${guest_modules[*]} / ${l1_modules[*]}"
 }
 
 fetch() # [KERNEL...]
 {
 	local name pattern package part
-	local -a missing=() parts=()
+	local -a missing=() parts=() suites=()
 	local -A packages=()
 
 	need_apt
@@ -187,6 +187,11 @@ fetch() # [KERNEL...]
 	[ ${#missing[@]} -gt 0 ] || return 0
 
 	echo "lab: fetching Debian's package lists for $arch" >&2
+	suites=("$base_suite")
+	for name in "${missing[@]}"; do
+		[[ " ${suites[*]} " == *" $(kernel_suite "$name") "* ]] ||
+			suites+=("$(kernel_suite "$name")")
+	done
 	setup_apt
 	parts=(busybox-static)
 	for name in "${missing[@]}"; do
