@@ -12,3 +12,9 @@ const char arch_kernel_usage[] = "Image, Image.gz or EFI zboot image; without it
 
 const char arch_test_exit_usage[] = "let the guest end lkvm with the status that it writes\n"
 				    "to address 0x01030000";
+
+const char arch_kvm_hint[] = "the host's kernel needs KVM, and a CPU with the H extension";
+
+const char *const arch_cpu_features[] = {NULL};
+const char arch_cpu_without_arg[] = "";
+const char arch_cpu_without_usage[] = "";
