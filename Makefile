@@ -91,8 +91,6 @@ $(SYSROOT_READY): tests/sysroot
 	@mkdir -p $(@D)
 	$(Q)tests/sysroot $(ARCH) $(SYSROOT) $(CC) $(CFLAGS) $(LDFLAGS)
 	@touch $@
-
-$(GUEST_ELFS): | $(SYSROOT_READY)
 endif
 
 WRAPPED := fdt_nodes fdt_irq msi_map phys_bits

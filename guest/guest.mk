@@ -65,12 +65,12 @@ guest-rt-objs := $(addprefix $(GUEST_BUILD)/,$(guest-rt-y) $(guest-rt-$(ARCH)))
 guests: $(GUESTS)
 .PHONY: guests
 
-$(GUEST_BUILD)/%.o: %.c
+$(GUEST_BUILD)/%.o: %.c | $(SYSROOT_READY)
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  CC      $@")
 	$(Q)$(CC) $(GUEST_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(GUEST_BUILD)/%.o: %.S
+$(GUEST_BUILD)/%.o: %.S | $(SYSROOT_READY)
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  CC      $@")
 	$(Q)$(CC) $(GUEST_CFLAGS) -MMD -MP -c -o $@ $<
