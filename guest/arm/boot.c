@@ -65,12 +65,14 @@ void *map_phys(u64 gpa, u64 len)
 
 s64 psci(u64 function, u64 a1, u64 a2, u64 a3)
 {
+	/* Nothing may be called between the registers' values and their use. */
+	bool by_smc = !strcmp(dt_string(dt_find("/psci"), "method"), "smc");
 	register u64 x0 __asm__("x0") = function;
 	register u64 x1 __asm__("x1") = a1;
 	register u64 x2 __asm__("x2") = a2;
 	register u64 x3 __asm__("x3") = a3;
 
-	if (!strcmp(dt_string(dt_find("/psci"), "method"), "smc"))
+	if (by_smc)
 		__asm__ volatile("smc #0" : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3)::"memory");
 	else
 		__asm__ volatile("hvc #0" : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3)::"memory");
