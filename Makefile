@@ -217,7 +217,7 @@ include tests/lint.mk
 # Those that need no guest run where they are built for.
 RUN_BENCHES := $(if $(filter $(HOST_ARCH),$(ARCH)),$(BENCHES))
 
-bench: deps-lab-$(ARCH)
+bench: deps-$(if $(filter x86,$(ARCH)),lab,lab-$(ARCH))
 	$(Q)$(MAKE) lkvm guests $(RUN_BENCHES:%=$(BUILD)/tests/%) $(BENCH_TOOLS)
 	$(Q)for b in $(RUN_BENCHES); do $(BUILD)/tests/$$b || exit 1; done
 	$(Q)tests/lab/lab fetch $(ARCH)
