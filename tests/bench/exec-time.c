@@ -121,12 +121,14 @@ int main(int argc, char **argv)
 	for (char **word = argv + 2; *word; nr++) {
 		struct program *p = &programs[nr];
 
-		if (nr == MAX_PROGRAMS || !word[1] || !strcmp(word[1], "--"))
+		if (nr == MAX_PROGRAMS || !word[1] || !strcmp(word[0], "--") ||
+		    !strcmp(word[1], "--"))
 			usage();
 		p->name = word[0];
 		p->argv = word + 1;
 		p->first = must_alloc(runs);
 		p->end = must_alloc(runs);
+		word += 2;
 		while (*word && strcmp(*word, "--"))
 			word++;
 		if (*word)
