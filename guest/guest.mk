@@ -96,5 +96,8 @@ $(GUEST_BARE:%=$(GUEST_BUILD)/%.elf): $(GUEST_BUILD)/%.elf: $(GUEST_BUILD)/tests
 	$(Q)$(CC) -nostdlib -static -Wl,--build-id=none -Wl,-z,noexecstack -Wl,--nmagic \
 		-Wl,--strip-all -Wl,-Ttext=0x100000 -o $@ $<
 
+$(GUEST_BARE:%=$(GUEST_BUILD)/%.img): $(GUEST_BUILD)/%.img: $(GUEST_BUILD)/%.elf
+	$(Q)$(OBJCOPY) -O binary $< $@
+
 .SECONDARY: $(guest-rt-objs)
 -include $(shell find $(GUEST_BUILD) -name '*.d' 2>/dev/null)
