@@ -125,9 +125,13 @@ $(UNIT_TESTS:%=$(1)/tests/%): $(1)/tests/%: $(1)/tests/helpers.a $(1)/lkvm.a
 	@mkdir -p $$(@D)
 	$$(if $$(Q),@echo "  LD      $$@")
 	$$(Q)$$(CC) $$(CFLAGS) $(2) $$(TEST_LDFLAGS) -pthread -o $$@ $$(filter %.o,$$^) \
-		$$(filter %.a,$$^) $(ARCH_LIBS)
+		$$(TEST_ARCHIVES) $$(filter %.a,$$^) $(ARCH_LIBS)
 $(foreach s,$(UNIT_SRCS),$(if $(filter test-%,$(notdir $(s))),
 $(1)/tests/$(basename $(notdir $(s))): $(s:%.c=$(1)/%.o)))
+
+# The architecture's own, before what the helpers have in their places.
+$(foreach s,$(wildcard tests/unit/$(ARCH)/test-*.c),
+$(1)/tests/$(basename $(notdir $(s))): TEST_ARCHIVES := $(1)/lkvm.a)
 
 -include $$(shell find $(1) -name '*.d' 2>/dev/null)
 endef
