@@ -116,6 +116,22 @@ checks() {
 	[ "$(checks)" -gt 100 ]
 }
 
+@test "demo: msi=mapped, the guest maps the doorbells" {
+	local granule
+
+	for granule in 4K 16K 64K; do
+		run_lkvm --iommu=virtio,msi=mapped,granule=$granule -d ram:1M -d ram:1M
+		passes 'Interrupt messages through the domain'
+		[[ $output != *'MSI region'* ]]
+	done
+}
+
+@test "demo: msi=mapped with bypass=on, packed rings, a disk that is not behind the IOMMU" {
+	run_lkvm --iommu=virtio,msi=mapped,bypass=on --virtio-ring=packed -d ram:1M \
+		-d ram:1M,iommu=off
+	passes 'Interrupt messages through the domain'
+}
+
 @test "demo: max-mappings=64" {
 	run_lkvm --iommu=virtio,max-mappings=64
 	passes
