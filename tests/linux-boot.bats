@@ -79,7 +79,7 @@ boot() # [OPTION OF LAB RUN]...
 @test "boot: GICv2, with the frame for messages and without" {
 	boot --qemu '-machine gic-version=2' --guest 6.12 <<-EOT
 		6.12|2||02.0 03.0|DMA|$iommu --irqchip=gicv2m|iommu.strict=1
-		6.12|1||02.0 mmio1|DMA|$iommu --irqchip=gicv2|iommu.strict=1||,transport=mmio|,transport=mmio
+		6.12|1||02.0 mmio0|DMA|$iommu --irqchip=gicv2|iommu.strict=1||,transport=mmio|,transport=mmio
 	EOT
 }
 
