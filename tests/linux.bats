@@ -91,7 +91,7 @@ the host has the same file' ]]
 				sum=\$(sha256sum /dev/\${disk##*/})
 				echo \"\${sum%% *}  \$(cat \$disk/serial).img\"
 			done | sort
-			echo \$(grep -v MSI /proc/interrupts | grep -c virtio) wires
+			echo \$(grep -v PCI-MSI /proc/interrupts | grep -c virtio) wires
 			echo \$(ls /sys/kernel/iommu_groups 2>/dev/null | wc -l) groups" >output
 		echo "status $?"
 		grep img output | cmp - sums && echo same

@@ -19,7 +19,7 @@
 guest_modules=(
 	virtio_pci virtio_mmio virtio_iommu virtio_blk virtio_net virtio_console virtio_rng
 	virtio_balloon virtio_scsi sd_mod vmw_vsock_virtio_transport
-	pvpanic-mmio pvpanic-pci qemu_fw_cfg nvme button gpio_keys evdev ext4
+	pvpanic-mmio pvpanic-pci qemu_fw_cfg nvme button gpio_keys evdev ext4 crc32c_generic
 	vfio vfio-pci vfio_iommu_type1 iommufd
 	9p 9pnet_virtio virtiofs
 )
