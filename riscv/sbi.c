@@ -84,7 +84,7 @@ void riscv_sbi_call(struct vcpu *vcpu)
 {
 	struct machine *m = container_of(vcpu->vm, struct machine, vm);
 	struct kvm_run *run = vcpu->run;
-	unsigned long args[ARRAY_SIZE(run->riscv_sbi.args)];
+	unsigned long args[ARRAY_SIZE(run->riscv_sbi.args)] = {0};
 	struct sbi_ret ret;
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(args); i++)

@@ -2,6 +2,7 @@
 # How bare-metal guests end in the lab, and how many CPUs they start: what exit.bats has of x86,
 # on the architectures that this machine's KVM does not have.
 
+load helpers
 load linux
 
 # bats test_tags=not-x86

@@ -157,11 +157,11 @@ void smp_check(unsigned int nr)
 
 void smp_prepare(void)
 {
-	u64 entry = gpa_of(ap_main), cr3 = gpa_of(pml4);
+	u64 entry = gpa_of(ap_main), cr3 = gpa_of(pml4), start = gpa_of(ap_start);
 
-	memcpy((void *)TRAMPOLINE, ap_start, ap_end - ap_start);
-	memcpy((u8 *)TRAMPOLINE + (ap_cr3 - ap_start), &cr3, sizeof(cr3));
-	memcpy((u8 *)TRAMPOLINE + (ap_entry - ap_start), &entry, sizeof(entry));
+	memcpy((void *)TRAMPOLINE, ap_start, gpa_of(ap_end) - start);
+	memcpy((u8 *)TRAMPOLINE + (gpa_of(ap_cr3) - start), &cr3, sizeof(cr3));
+	memcpy((u8 *)TRAMPOLINE + (gpa_of(ap_entry) - start), &entry, sizeof(entry));
 	__asm__ volatile("sidt %0" : "=m"(idtr));
 }
 
