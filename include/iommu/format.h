@@ -14,12 +14,6 @@
 #include "util/types.h"
 #include "vm/memory.h"
 
-/* What the machine and the endpoint have, whatever the format could do. */
-struct iommu_limits {
-	unsigned int pa_bits; /* of a guest-physical address: 32 to 52 */
-	unsigned int pasid_bits; /* 0: the endpoint sends no PASIDs; at most 20 */
-};
-
 /* ATTACH_TABLE: the bytes behind the format's number, and how many there are. */
 #define IOMMU_DESCRIPTOR_SIZE 111
 
@@ -74,8 +68,6 @@ struct iommu_walk_result {
 	bool silent; /* the guest asked for no report of this one */
 };
 
-#define IOMMU_NO_ID (~0U)
-
 struct iommu_format {
 	const char *name; /* as in tables=NAME */
 
@@ -87,6 +79,8 @@ struct iommu_format {
 	u8 pasid_format;
 	/* Tables of a PASID need the base to be attached first. */
 	bool needs_base;
+	/* A request for a table of a PASID names a domain, and no endpoint. */
+	bool whole_domain;
 
 	/*
 	 * The PROBE property of an emulated endpoint with these limits: header and all, in
