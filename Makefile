@@ -2,7 +2,7 @@
 #
 #   make run        install what the build needs, build, run the built-in guest
 #   make run-linux  the same with a stock Debian guest, to its shell
-#   make check      all tests
+#   make check      all tests, on x86 those of the other architectures, too
 #   make lint       formatting, static analysis, scripts and man page
 #   make            only build
 #   make install    with PREFIX, DESTDIR; make uninstall
@@ -13,6 +13,11 @@ VERSION := 0.1
 comma := ,
 HOST_ARCH := $(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(shell uname -m)))
 ARCH ?= $(HOST_ARCH)
+ifneq ($(ARCH),$(HOST_ARCH))
+CROSS_COMPILE_arm64 := aarch64-linux-gnu-
+CROSS_COMPILE_riscv64 := riscv64-linux-gnu-
+CROSS_COMPILE ?= $(CROSS_COMPILE_$(ARCH))
+endif
 CROSS_COMPILE ?=
 ifeq ($(origin CC),default)
 CC := $(CROSS_COMPILE)gcc
@@ -45,18 +50,28 @@ endif
 ARCH_ROOMS := $(ARCH_ROOMS_$(ARCH))
 ARCH_LIBS := $(ARCH_LIBS_$(ARCH))
 
+# Where a cross build finds these libraries, if the compiler does not; see tests/sysroot.
+ifdef ARCH_LIBS
+SYSROOT := $(BUILD)/sysroot
+SYSROOT_READY := $(BUILD)/sysroot.ready
+ARCH_LIBS := -L$(SYSROOT)/lib $(ARCH_LIBS)
+endif
+
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes
 ifdef WERROR
 WARNINGS += -Werror
 endif
 LKVM_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DLKVM_VERSION='"$(VERSION)"' -pthread $(WARNINGS) \
-	-Iinclude -ffile-prefix-map=$(CURDIR)=. -MMD -MP
+	-Iinclude $(if $(SYSROOT),-isystem $(SYSROOT)/include) \
+	-ffile-prefix-map=$(CURDIR)=. -MMD -MP
 
 ROOMS := util vm char iommu disk net virtio hw $(ARCH_ROOMS)
 LIB_SRCS := $(wildcard machine*.c builtin-*.c) control-client.c \
 	$(foreach r,$(ROOMS),$(wildcard $(r)/*.c))
-# tests/unit/$(ARCH) holds what makes sense for that architecture only.
-UNIT_SRCS := $(wildcard tests/unit/*.c tests/unit/$(ARCH)/*.c)
+# tests/unit/$(ARCH) holds what makes sense for that architecture only, tests/unit/fdt what does
+# where a device tree describes the machine.
+UNIT_SRCS := $(wildcard tests/unit/*.c tests/unit/$(ARCH)/*.c) \
+	$(if $(filter fdt,$(ARCH_ROOMS)),$(wildcard tests/unit/fdt/*.c))
 UNIT_TESTS := $(filter test-%,$(basename $(notdir $(UNIT_SRCS))))
 UNIT_HELPERS := $(foreach s,$(UNIT_SRCS),$(if $(filter test-%,$(notdir $(s))),,$(s)))
 BENCHES := $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/bench-*.c))
@@ -71,10 +86,21 @@ FORCE:
 
 include guest/guest.mk
 
+ifdef SYSROOT
+$(SYSROOT_READY): tests/sysroot
+	@mkdir -p $(@D)
+	$(Q)tests/sysroot $(ARCH) $(SYSROOT) $(CC) $(CFLAGS) $(LDFLAGS)
+	@touch $@
+
+$(GUEST_ELFS): | $(SYSROOT_READY)
+endif
+
+WRAPPED := fdt_nodes fdt_irq msi_map phys_bits
+
 # The same sources in two ways: as they are, and with sanitizers. $(1) is the folder,
 # $(2) what is added to the flags.
 define build-rules
-$(1)/%.o: %.c
+$(1)/%.o: %.c | $(SYSROOT_READY)
 	@mkdir -p $$(@D)
 	$$(if $$(Q),@echo "  CC      $$@")
 	$$(Q)$$(CC) $$(LKVM_CFLAGS) $$(CFLAGS) $(2) -c -o $$@ $$<
@@ -94,10 +120,14 @@ $(1)/tests/helpers.a: $$(UNIT_HELPERS:%.c=$(1)/%.o)
 
 $(1)/tests/unit/%.o: LKVM_CFLAGS += -Itests/unit
 
+# It makes up what an architecture adds to the tree.
+$(1)/tests/test-board: TEST_LDFLAGS := $(WRAPPED:%=-Wl$(comma)--wrap=arch_%)
+
 $(UNIT_TESTS:%=$(1)/tests/%): $(1)/tests/%: $(1)/tests/helpers.a $(1)/lkvm.a
 	@mkdir -p $$(@D)
 	$$(if $$(Q),@echo "  LD      $$@")
-	$$(Q)$$(CC) $$(CFLAGS) $(2) -pthread -o $$@ $$(filter %.o,$$^) $$(filter %.a,$$^) $(ARCH_LIBS)
+	$$(Q)$$(CC) $$(CFLAGS) $(2) $$(TEST_LDFLAGS) -pthread -o $$@ $$(filter %.o,$$^) \
+		$$(filter %.a,$$^) $(ARCH_LIBS)
 $(foreach s,$(UNIT_SRCS),$(if $(filter test-%,$(notdir $(s))),
 $(1)/tests/$(basename $(notdir $(s))): $(s:%.c=$(1)/%.o)))
 
@@ -118,14 +148,20 @@ $(BUILD)/tests/bench-%: $(BUILD)/tests/bench/bench-%.o $(BUILD)/lkvm.a
 
 unit-tests: $(UNIT_TESTS:%=$(BUILD)/tests/%) $(UNIT_TESTS:%=$(BUILD)/san/tests/%)
 
+# Those that are about the architecture, to run under QEMU's user mode on another one.
+CROSS_TESTS := $(filter test-%,$(basename $(notdir \
+	$(wildcard tests/unit/fdt/*.c tests/unit/$(ARCH)/*.c))))
+
+cross-tests: $(CROSS_TESTS:%=$(BUILD)/tests/%)
+
 # What the .bats files use: a terminal to drive lkvm on, a client of its sockets, a command with
 # a tap interface, and an lkvm that is linked so that another host kernel can be put under it.
-test-shims: $(BUILD)/tests/pty-run $(BUILD)/tests/socket-cat $(BUILD)/tests/tap-run \
-		$(BUILD)/tests/kvm-shim.so $(BUILD)/tests/lkvm-dynamic
+test-shims: lab-tools $(BUILD)/tests/kvm-shim.so $(BUILD)/tests/lkvm-dynamic
 
 # With LDFLAGS, to run in the lab, too.
-$(BUILD)/tests/pty-run $(BUILD)/tests/socket-cat $(BUILD)/tests/tap-run: \
-		$(BUILD)/tests/%: $(BUILD)/tests/tools/%.o
+LAB_TOOLS := $(BUILD)/tests/pty-run $(BUILD)/tests/socket-cat $(BUILD)/tests/tap-run
+lab-tools: $(LAB_TOOLS)
+$(LAB_TOOLS): $(BUILD)/tests/%: $(BUILD)/tests/tools/%.o
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
@@ -141,17 +177,34 @@ $(BUILD)/tests/lkvm-dynamic: $(BUILD)/main.o $(BUILD)/lkvm.a
 deps-%:
 	$(Q)tests/deps $*
 
-run: deps-build
-	$(Q)$(MAKE) lkvm
-	$(Q)tests/run-demo
+# Another architecture's guests run in the lab.
+DEPS_BUILD := $(if $(filter $(HOST_ARCH),$(ARCH)),deps-build,deps-lab-$(ARCH))
 
-run-linux: deps-build
+run: $(DEPS_BUILD)
 	$(Q)$(MAKE) lkvm
-	$(Q)tests/run-linux
+	$(Q)tests/run-demo $(ARCH)
+
+run-linux: $(DEPS_BUILD)
+	$(Q)$(MAKE) lkvm
+	$(Q)tests/run-linux $(ARCH)
+
+# On x86 the other architectures are tested in the lab, unless one was asked for.
+CHECK_ARCHES := $(ARCH)
+ifneq ($(origin ARCH),command line)
+ifeq ($(HOST_ARCH),x86)
+CHECK_ARCHES := x86 arm64 riscv64
+endif
+endif
 
 check: deps-check
-	$(Q)$(MAKE) WERROR=1 lkvm guests unit-tests test-shims
-	$(Q)tests/check
+	$(Q)for arch in $(CHECK_ARCHES); do \
+		$(MAKE) $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc)) ARCH=$$arch WERROR=1 \
+			check-build || exit 1; done
+	$(Q)ARCHES="$(CHECK_ARCHES)" tests/check
+
+# What tests/check runs.
+check-build: $(BUILD)/lkvm guests lab-tools \
+	$(if $(filter $(HOST_ARCH),$(ARCH)),lkvm unit-tests test-shims,cross-tests)
 
 include tests/lint.mk
 
@@ -179,7 +232,7 @@ dist:
 clean:
 	rm -rf build lkvm
 
-.PHONY: all unit-tests test-shims run run-linux check bench install uninstall dist clean
+.PHONY: all unit-tests cross-tests lab-tools test-shims run run-linux check check-build bench install uninstall dist clean
 .SECONDARY:
 .PRECIOUS: $(BUILD)/%.o $(BUILD)/san/%.o
 .DELETE_ON_ERROR:

@@ -22,7 +22,7 @@
 
 struct run_options {
 	struct machine_config machine;
-	const char *cpus, *transport, *serial; /* as they were given */
+	const char *cpus, *transport, *serial, *irqchip; /* as they were given */
 	char cmdline[64]; /* the default one, where it is not DEFAULT_CMDLINE */
 	bool want_help;
 };
@@ -212,10 +212,55 @@ static int opt_virtio_transport(void *opaque, const char *value)
 	return 0;
 }
 
+static int opt_irqchip(void *opaque, const char *value)
+{
+	struct run_options *o = opaque;
+
+	if (set_once(&o->irqchip, value, "irqchip"))
+		return -EINVAL;
+	for (unsigned int i = 0; arch_irqchips[i]; i++) {
+		if (!strcmp(arch_irqchips[i], value)) {
+			o->machine.irqchip = i + 1;
+			return 0;
+		}
+	}
+	pr_err("--irqchip: '%s' is none of %s", value, arch_irqchip_arg);
+	return -EINVAL;
+}
+
+static int opt_cpu_without(void *opaque, const char *value)
+{
+	struct run_options *o = opaque;
+
+	do {
+		size_t len = strcspn(value, ",");
+		unsigned int i = 0;
+
+		while (arch_cpu_features[i] && (strlen(arch_cpu_features[i]) != len ||
+						strncmp(arch_cpu_features[i], value, len) != 0))
+			i++;
+		if (!arch_cpu_features[i]) {
+			pr_err("--cpu-without: there is no feature '%.*s'; it takes %s", (int)len,
+			       value, arch_cpu_without_arg);
+			return -EINVAL;
+		}
+		o->machine.cpu_without |= BIT(i);
+		value += len;
+	} while (*value++);
+	return 0;
+}
+
 static int opt_trace(void *opaque, const char *value)
 {
 	(void)opaque;
 	return trace_parse(value);
+}
+
+static int opt_dump_dtb(void *opaque, const char *value)
+{
+	struct run_options *o = opaque;
+
+	return set_once(&o->machine.dump_dtb, value, "dump-dtb");
 }
 
 static int opt_test_exit(void *opaque, const char *value)
@@ -262,8 +307,12 @@ static const struct option_def options[] = {
 	{"iommu", 0, "virtio[,...]", IOMMU_USAGE "\n" VIRTIO_IOMMU_SUBOPTS_USAGE, opt_iommu},
 	{"virtio-ring", 0, VIRTIO_RINGS, virtio_ring_usage, opt_virtio_ring},
 	{"virtio-transport", 0, VIRTIO_TRANSPORTS, virtio_transport_usage, opt_virtio_transport},
+	{"irqchip", 0, arch_irqchip_arg, arch_irqchip_usage, opt_irqchip},
+	{"cpu-without", 0, arch_cpu_without_arg, arch_cpu_without_usage, opt_cpu_without},
 	{"trace", 0, "AREA[,AREA]...", trace_usage, opt_trace},
 	{"name", 0, "NAME", GUEST_NAME_USAGE, opt_name},
+	{"dump-dtb", 0, arch_dump_dtb_arg,
+	 "write the machine's device tree to the file at the start", opt_dump_dtb},
 	{"test-exit", 0, NULL, arch_test_exit_usage, opt_test_exit},
 	{"quiet", 'q', NULL, "print errors and warnings only", opt_quiet},
 	{"help", 'h', NULL, "print this", opt_help},
@@ -293,7 +342,7 @@ static int check(struct machine_config *m)
 	struct mem_hole holes[ARCH_MAX_HOLES];
 	unsigned int nr_holes = arch_mem_holes(holes, ARRAY_SIZE(holes));
 
-	if (mem_config_check(&m->mem, holes, nr_holes))
+	if (mem_config_check(&m->mem, arch_mem_start, holes, nr_holes))
 		return -EINVAL;
 	if (m->initrd && !m->kernel) {
 		pr_err("--initrd %s: an initrd needs a --kernel", m->initrd);

@@ -42,8 +42,8 @@ guest-cflags-x86 := -m64 -mgeneral-regs-only -mno-red-zone -fcf-protection=none 
 guest-cflags-arm64 := -mgeneral-regs-only -mno-outline-atomics -fpie
 guest-cflags-riscv64 := -march=rv64imac_zicsr -mabi=lp64 -mcmodel=medany -fpie
 guest-ldflags-x86 := -static
-guest-ldflags-arm64 := -static-pie
-guest-ldflags-riscv64 := -static-pie -march=rv64imac_zicsr -mabi=lp64
+guest-ldflags-arm64 := -static-pie -Wl,--no-warn-rwx-segments
+guest-ldflags-riscv64 := -static-pie -Wl,--no-warn-rwx-segments -march=rv64imac_zicsr -mabi=lp64
 
 guest-rt-x86 := guest/rt/acpi.o guest/x86/start.o guest/x86/boot.o guest/x86/irq.o \
 	guest/x86/serial.o

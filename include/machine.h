@@ -51,6 +51,9 @@ struct machine_config {
 	struct virtio_options viommu; /* of the device that carries the IOMMU's requests */
 	enum virtio_ring ring; /* of devices whose options leave it open */
 	enum virtio_transport transport; /* of devices whose options leave it open */
+	unsigned int irqchip; /* 0: the best that the host has; else 1 + index in arch_irqchips */
+	const char *dump_dtb; /* where to write the device tree to; NULL: nowhere */
+	u32 cpu_without; /* bits, by index in arch_cpu_features: what no vCPU gets */
 	bool test_exit; /* the port by which a guest ends the program with a status */
 };
 
@@ -175,6 +178,9 @@ struct mmio_slot {
 /* Slot @n, counted from 0; false if there are not as many. */
 bool arch_mmio_slot(unsigned int n, struct mmio_slot *slot);
 
+/* Where memory starts, unless the user says where banks are: one of them has to be there. */
+extern const u64 arch_mem_start;
+
 /*
  * Where no bank can be, because the machine has something else there; returns how many.
  * May be called before there is a machine.
@@ -194,6 +200,25 @@ extern const char arch_name[];
 /* What --kernel and --test-exit mean here, for the usage text. */
 extern const char arch_kernel_usage[];
 extern const char arch_test_exit_usage[];
+
+/*
+ * The interrupt controllers to choose among, ended by NULL, and what --irqchip takes and means.
+ * arch_irqchip_arg is "" where there is no choice, and no such option.
+ */
+extern const char *const arch_irqchips[];
+extern const char arch_irqchip_arg[];
+extern const char arch_irqchip_usage[];
+
+/*
+ * What vCPUs have if the host does and a guest can go without: names ended by NULL, and the same
+ * for --cpu-without. arch_cpu_without_arg is "" where there is nothing, and no such option.
+ */
+extern const char *const arch_cpu_features[];
+extern const char arch_cpu_without_arg[];
+extern const char arch_cpu_without_usage[];
+
+/* What --dump-dtb takes; "": no device tree describes the machine, and there is no such option. */
+extern const char arch_dump_dtb_arg[];
 
 /* IOVAs that an IOMMU of this architecture never translates; returns how many. */
 unsigned int arch_iommu_resv(struct iommu_resv *resv, unsigned int max);

@@ -7,7 +7,7 @@ bats_require_minimum_version 1.5.0
 
 tree=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
 LKVM=$(realpath -m "${LKVM:-$tree/lkvm}")
-LKVM_TEST_BIN=$(realpath -m "${LKVM_TEST_BIN:-$tree/build/${ARCH:-x86}/tests}")
+LKVM_TEST_BIN=$(realpath -m "${LKVM_TEST_BIN:-$tree/build/${LKVM_TEST_ARCH:-${ARCH:-x86}}/tests}")
 guests=${LKVM_TEST_BIN%/tests}/guest
 
 # A guest that hangs ends a test after so many seconds. Nothing that goes well comes near it.

@@ -2,31 +2,34 @@
 # Every device with every transport and both layouts of virtqueues, with and without the
 # virtio-iommu, in stock guests.
 
-lab=$BATS_TEST_DIRNAME/lab/lab
-
-setup_file()
-{
-	"$lab" fetch x86
-}
+load linux
 
 @test "every device over each transport, with each layout, with and without the IOMMU" {
-	cat >"$BATS_TEST_TMPDIR/table" <<-'EOF'
-		7 pci split none
-		7 pci packed none
-		7 mmio split none
-		7 mmio packed none
-		7 pci split pci
-		7 pci packed pci
-		7 mmio split mmio
-		7 mmio packed mmio
-		7 mmio packed pci
-		7 pci split mmio
-		6.12 pci packed pci
-		6.12 mmio split mmio
-	EOF
-	run "$lab" run --guest 7 --guest 6.12 x86 "$BATS_TEST_DIRNAME/linux/devices.sh" \
-		"$BATS_TEST_DIRNAME"/linux/{devices-guest.sh,expected-dmesg} "$BATS_TEST_TMPDIR/table"
-	echo "$output"
+	# Every two of the kernels, transports, layouts and places of the IOMMU meet.
+	if [ "$iommu" ]; then
+		cat <<-EOF
+			$newest pci split none
+			6.12 mmio packed none
+			$newest mmio packed pci
+			6.12 pci split pci
+			$newest pci packed mmio
+			6.12 mmio split mmio
+		EOF
+		# Pages of another size.
+		[ "$pages" = "$newest" ] || cat <<-EOF
+			$pages pci packed pci
+			$pages mmio split mmio
+		EOF
+	else
+		cat <<-EOF
+			$newest pci split none
+			$newest pci packed none
+			$newest mmio split none
+			$newest mmio packed none
+		EOF
+	fi >"$BATS_TEST_TMPDIR/table"
+	in_lab --guest "$newest" --guest 6.12 --guest "$pages" "$scripts/devices.sh" \
+		"$scripts"/{devices-guest.sh,expected-dmesg} "$BATS_TEST_TMPDIR/table"
 	[ "$status" = 0 ]
 	[ "$output" = "$(sed 's/$/: read ping receive rng write send console channel/' \
 		"$BATS_TEST_TMPDIR/table")" ]

@@ -2,17 +2,14 @@
 # Stock Debian kernels in the lab, connected to their host by a network device: one L1 in
 # which tests/linux/net.sh boots three guests, one after the other.
 
-load helpers
-
-lab=$BATS_TEST_DIRNAME/lab/lab
+load linux
 
 setup_file()
 {
-	need "$LKVM_TEST_BIN/tap-run"
-	"$lab" fetch x86
-	"$lab" run --guest 7 --guest 6.12 x86 "$BATS_TEST_DIRNAME/linux/net.sh" \
-		"$BATS_TEST_DIRNAME/linux/net-guest.sh" "$LKVM_TEST_BIN/tap-run" \
-		>"$BATS_FILE_TMPDIR/output" 2>&1
+	need "$tools/tap-run"
+	"$lab" fetch "$arch"
+	"$lab" run --guest "$newest" --guest 6.12 --env IOMMU="$iommu" "$arch" "$scripts/net.sh" \
+		"$scripts/net-guest.sh" "$tools/tap-run" >"$BATS_FILE_TMPDIR/output" 2>&1
 }
 
 # What net.sh printed in a section is this text.
@@ -38,19 +35,19 @@ both_ways() # NET QUEUE
 10.0.$1: the host received what the guest sent"
 }
 
-@test "a new interface: two queue pairs, jumbo frames, offloads, behind a strict IOMMU" {
+@test "a new interface: two queue pairs, jumbo frames, offloads, behind a strict IOMMU where there is one" {
 	section new "status 0, the host's mtu 9000
 10.0.1: 02:00:00:00:00:11, mtu 9000, rx-0 rx-1 tx-0 tx-1
-10.0.1: carrier 1, class 0x020000, IOMMU yes
+10.0.1: carrier 1, class 0x020000, IOMMU $yes
 10.0.1: checksums 11 TSO 1111 USO 11 mergeable 1 MQ 1 packed 0
 $(both_ways 1 1)
 interfaces:"
 }
 
-@test "a persistent interface, without offloads, behind a strict IOMMU" {
+@test "a persistent interface, without offloads, behind a strict IOMMU where there is one" {
 	section tap "status 0
 10.0.2: 02:00:00:00:00:12, mtu 1500, rx-0 tx-0
-10.0.2: carrier 1, class 0x020000, IOMMU yes
+10.0.2: carrier 1, class 0x020000, IOMMU $yes
 10.0.2: checksums 00 TSO 0000 USO 00 mergeable 1 MQ 0 packed 0
 $(both_ways 2 0)
 interfaces: tap7"

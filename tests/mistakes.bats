@@ -409,7 +409,7 @@ on_host() # NAME=VALUE... [OPTION...]
 
 @test "mistakes: --mem without a bank to start in" {
 	run_lkvm -m 1G@4G
-	expect_error '--mem: a guest starts in the bank at address 0' '64M@0'
+	expect_error '--mem: a guest starts in the bank at address 0x0' '64M@0x0'
 }
 
 @test "mistakes: --mem with something else behind the @" {

@@ -10,6 +10,11 @@
 #define MAX_OPTIONS 64
 #define HELP_COLUMN 26
 
+static bool is_absent(const struct option_def *def)
+{
+	return def->arg && !*def->arg;
+}
+
 static int unknown(const char *verb, const char *word, size_t len, const struct option_def *defs)
 {
 	const char *names[MAX_OPTIONS] = {NULL};
@@ -17,7 +22,7 @@ static int unknown(const char *verb, const char *word, size_t len, const struct 
 	char name[64];
 
 	for (size_t i = 0, n = 0; defs[i].name && n < MAX_OPTIONS - 1; i++) {
-		if (*defs[i].name)
+		if (*defs[i].name && !is_absent(&defs[i]))
 			names[n++] = defs[i].name;
 	}
 	snprintf(name, sizeof(name), "%.*s", (int)len, word);
@@ -61,7 +66,8 @@ static int parse_long(char **words, const struct option_def *defs, void *opaque)
 	int ret;
 
 	for (; defs->name; defs++) {
-		if (!len || strlen(defs->name) != len || strncmp(defs->name, word, len))
+		if (!len || strlen(defs->name) != len || strncmp(defs->name, word, len) ||
+		    is_absent(defs))
 			continue;
 		if (!defs->arg && value) {
 			pr_err("--%s takes no value, but has '%s'", defs->name, value);
@@ -148,7 +154,7 @@ void print_options(const struct option_def *defs)
 		const char *help = defs->help;
 		int n;
 
-		if (!*defs->name)
+		if (!*defs->name || is_absent(defs))
 			continue;
 		n = defs->letter ? printf("  -%c, ", defs->letter) : printf("      ");
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Virtio over PCI: virtio 1.3, 4.1. BAR 0 holds the four structures, each in pages
- * of its own; BAR 2 the MSI-X tables.
+ * of its own; BAR 2 the MSI-X tables, on a machine that has messages.
  *
  * Locks: vdev->lock, then bus->lock, then notify_lock or msix->lock. An interrupt can be
  * raised with any of them held but its own msix->lock: isr_lock, then bus->intx_lock.
@@ -432,7 +432,8 @@ int virtio_pci_init(struct virtio_pci *vpci, struct virtio_device *vdev, struct 
 	pci->msi_is_dma = ep && ep->iommu->config.msi_mapped;
 	pci_enable_intx(pci);
 	pci_set_bar(pci, REGS_BAR, REGS_BAR_SIZE);
-	pci_set_bar(pci, MSIX_BAR, MSIX_BAR_SIZE);
+	if (irq_has_messages(vpci->vm))
+		pci_set_bar(pci, MSIX_BAR, MSIX_BAR_SIZE);
 	add_virtio_cap(pci, VIRTIO_PCI_CAP_COMMON_CFG, COMMON_OFF, COMMON_SIZE, 16);
 	add_virtio_cap(pci, VIRTIO_PCI_CAP_ISR_CFG, ISR_OFF, 1, 16);
 	if (vdev->ops->config_size)
@@ -446,7 +447,8 @@ int virtio_pci_init(struct virtio_pci *vpci, struct virtio_device *vdev, struct 
 	if (ret)
 		return ret;
 	/* A vector for each queue, and one for the configuration. */
-	ret = pci_add_msix(pci, vdev->nr_vqs + 1, MSIX_BAR);
+	if (irq_has_messages(vpci->vm))
+		ret = pci_add_msix(pci, vdev->nr_vqs + 1, MSIX_BAR);
 	if (ret)
 		goto err;
 	ret = pci_add(bus, pci, slot);

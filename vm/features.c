@@ -77,6 +77,7 @@ void kvm_features(struct report *r)
 	report_u64(r, "host.kvm.memory-slots", extension(fd, KVM_CAP_NR_MEMSLOTS));
 	report_exts(r, fd, exts);
 	report_exts(r, fd, arch_kvm_exts);
+	arch_kvm_features(r, fd);
 	if (fd >= 0)
 		close(fd);
 }

@@ -148,7 +148,7 @@ static int check_hole(const struct mem_bank_config *bank, const struct mem_hole 
 	return -EINVAL;
 }
 
-static int check_banks(const struct mem_config *config, const struct mem_hole *holes,
+static int check_banks(const struct mem_config *config, u64 start, const struct mem_hole *holes,
 		       unsigned int nr)
 {
 	const struct mem_bank_config *bank = config->banks;
@@ -170,9 +170,10 @@ static int check_banks(const struct mem_config *config, const struct mem_hole *h
 		       total / MiB);
 		return -EINVAL;
 	}
-	if (config->banks[0].gpa || config->banks[0].size < MIN_SIZE) {
-		pr_err("--mem: a guest starts in the bank at address 0, which has to be there with "
-		       "64M or more, as 64M@0");
+	if (config->banks[0].gpa != start || config->banks[0].size < MIN_SIZE) {
+		pr_err("--mem: a guest starts in the bank at address 0x%" PRIx64
+		       ", which has to be there with 64M or more, as 64M@0x%" PRIx64,
+		       start, start);
 		return -EINVAL;
 	}
 	return 0;
@@ -198,16 +199,32 @@ static int check_pages(const struct mem_config *config)
 	return 0;
 }
 
-int mem_config_check(struct mem_config *config, const struct mem_hole *holes, unsigned int nr)
+int mem_config_check(struct mem_config *config, u64 start, const struct mem_hole *holes,
+		     unsigned int nr)
 {
 	if (config->nr_banks) {
 		qsort(config->banks, config->nr_banks, sizeof(config->banks[0]), by_address);
-		if (check_banks(config, holes, nr))
+		if (check_banks(config, start, holes, nr))
 			return -EINVAL;
 	} else if (!config->size_arg) {
 		config->size = DEFAULT_SIZE;
 	}
 	return check_pages(config);
+}
+
+int mem_config_check_width(const struct mem_config *config, const struct guest_mem *mem,
+			   unsigned int bits)
+{
+	const struct guest_bank *last = &mem->banks[mem->nr_banks - 1];
+	u64 end = last->gpa + (last->size - 1);
+
+	if (end < 1ULL << bits)
+		return 0;
+	pr_err("the guest's memory ends at 0x%" PRIx64 ", but vCPUs of this host have addresses "
+	       "of %u bits, up to 0x%llx: %s",
+	       end, bits, (1ULL << bits) - 1,
+	       config->nr_banks ? "place the bank lower" : "use a smaller -m");
+	return -EINVAL;
 }
 
 u64 mem_config_size(const struct mem_config *config)
@@ -220,8 +237,8 @@ u64 mem_config_size(const struct mem_config *config)
 }
 
 const char mem_usage[] = "memory, in MiB or with K, M, G, T (1G); as SIZE@ADDRESS\n"
-			 "a bank at that guest-physical address, one of them at\n"
-			 "0; may be repeated";
+			 "a bank at that guest-physical address, one of them\n"
+			 "where memory starts: 0 on x86, else 2G; may be repeated";
 
 const char mem_pages_usage[] = "pages of the host for the guest's memory: 2M or 1G,\n"
 			       "reserved at the start; thp: huge ones where it can,\n"

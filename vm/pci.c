@@ -53,6 +53,14 @@ void pci_bus_init(struct pci_bus *bus, struct vm *vm, u64 mmio_base, u64 mmio_si
 	pthread_mutex_init(&bus->intx_lock, NULL);
 }
 
+u64 pci_mem64_base(const struct guest_mem *mem, u64 above, u64 size, unsigned int bits)
+{
+	const struct guest_bank *last = &mem->banks[mem->nr_banks - 1];
+	u64 base = align_up(max(last->gpa + last->size, above), size);
+
+	return base + size > 1ULL << bits ? 0 : base;
+}
+
 void pci_device_init(struct pci_device *dev, const struct pci_device_ops *ops, void *priv,
 		     const struct pci_ids *ids)
 {

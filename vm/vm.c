@@ -25,9 +25,8 @@ static int open_kvm(struct vm *vm)
 		int ret = -errno;
 
 		if (ret == -ENOENT || ret == -ENODEV || ret == -ENXIO)
-			pr_err(KVM_PATH " %s: load the kvm-intel or kvm-amd module, or "
-					"enable virtualisation in the firmware",
-			       ret == -ENOENT ? "does not exist" : "has no driver");
+			pr_err(KVM_PATH " %s: %s",
+			       ret == -ENOENT ? "does not exist" : "has no driver", arch_kvm_hint);
 		else if (ret == -EACCES || ret == -EPERM)
 			pr_err("no permission to open " KVM_PATH ": add yourself to its group "
 			       "(usually 'kvm') or run as root");

@@ -2,24 +2,22 @@
 /* The fixed devices of the PC: what is at which port, and how it is powered off. */
 #include <assert.h>
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "hw/host-bridge.h"
 #include "hw/power-button.h"
+#include "hw/pvpanic.h"
 #include "hw/rtc.h"
 #include "hw/serial.h"
+#include "hw/test-exit.h"
 #include "machine.h"
 #include "util/log.h"
 #include "x86/acpi.h"
 #include "x86/boot.h"
 #include "x86/cpu.h"
 #include "x86/layout.h"
-
-/* What a guest reports at the pvpanic port, and what a read says is understood. */
-#define PVPANIC_PANICKED     BIT(0)
-#define PVPANIC_CRASH_LOADED BIT(1)
 
 #define CONFIG_ADDRESS_ENABLE BIT(31)
 
@@ -30,18 +28,13 @@
 #define UNUSED_SLOT (MACHINE_MAX_PCI + 1)
 static_assert(UNUSED_SLOT < PCI_MAX_DEVICES, "there is such a slot");
 
-/* The host bridge: software takes its class for a sign that there is PCI at all. */
-#define HOST_BRIDGE_VENDOR 0x1b36
-#define HOST_BRIDGE_DEVICE 0x0008
-#define HOST_BRIDGE_CLASS  0x060000
-
 struct arch_board {
 	struct pci_device host_bridge;
 	struct serial serial;
 	struct rtc rtc;
+	struct pvpanic pvpanic;
 	struct power_button power_button;
 	u32 config_address; /* port 0xcf8; each access is one vCPU's, the guest locks */
-	atomic_bool crash_told; /* that a crash kernel starts: said once */
 };
 
 bool arch_handle_exit(struct vcpu *vcpu)
@@ -111,27 +104,14 @@ bool arch_mmio_slot(unsigned int n, struct mmio_slot *slot)
 	return true;
 }
 
+const u64 arch_mem_start = 0;
+
 unsigned int arch_mem_holes(struct mem_hole *holes, unsigned int max)
 {
 	(void)max;
 	holes[0] = (struct mem_hole){X86_HOLE_START, X86_HOLE_END - 1,
 				     "PCI devices and interrupt controllers"};
 	return 1;
-}
-
-/* KVM takes memory that no vCPU can address; the guest would meet that much later. */
-static int check_width(struct machine *m)
-{
-	const struct guest_bank *last = &m->vm.mem.banks[m->vm.mem.nr_banks - 1];
-	unsigned int bits = x86_phys_bits(&m->vm);
-
-	if (last->gpa + (last->size - 1) < 1ULL << bits)
-		return 0;
-	pr_err("the guest's memory ends at 0x%llx, but vCPUs of this host have addresses of %u "
-	       "bits, up to 0x%llx: %s",
-	       (unsigned long long)(last->gpa + (last->size - 1)), bits, (1ULL << bits) - 1,
-	       m->config->mem.nr_banks ? "place the bank lower" : "use a smaller -m");
-	return -EINVAL;
 }
 
 int arch_init_memory(struct machine *m)
@@ -146,7 +126,7 @@ int arch_init_memory(struct machine *m)
 		ret = guest_mem_add_bank(&m->vm.mem, 0, low);
 	if (!ret && config->size > low)
 		ret = guest_mem_add_bank(&m->vm.mem, X86_HOLE_END, config->size - low);
-	return ret ? ret : check_width(m);
+	return ret ? ret : mem_config_check_width(config, &m->vm.mem, x86_phys_bits(&m->vm));
 }
 
 /*
@@ -228,49 +208,6 @@ static void sleep_ports(void *opaque, u64 off, void *data, unsigned int len, boo
 		vm_stop(&m->vm, 0);
 }
 
-static void pvpanic_port(void *opaque, u64 off, void *data, unsigned int len, bool write)
-{
-	struct machine *m = opaque;
-	u8 events = *(u8 *)data;
-
-	(void)off;
-	if (!write) {
-		memset(data, 0, len);
-		*(u8 *)data = PVPANIC_PANICKED | PVPANIC_CRASH_LOADED;
-	} else if (events & PVPANIC_PANICKED) {
-		pr_err("the guest panicked");
-		vm_stop(&m->vm, 1);
-	} else if ((events & PVPANIC_CRASH_LOADED) &&
-		   !atomic_exchange(&m->board->crash_told, true)) {
-		pr_info("the guest panicked and starts its crash kernel");
-	}
-}
-
-static void test_exit_port(void *opaque, u64 off, void *data, unsigned int len, bool write)
-{
-	struct machine *m = opaque;
-
-	(void)off;
-	if (write)
-		vm_stop(&m->vm, *(u8 *)data);
-	else
-		memset(data, 0, len);
-}
-
-static const struct pci_device_ops host_bridge_ops;
-
-static int add_host_bridge(struct machine *m)
-{
-	const struct pci_ids ids = {
-		.vendor = HOST_BRIDGE_VENDOR,
-		.device = HOST_BRIDGE_DEVICE,
-		.class = HOST_BRIDGE_CLASS,
-	};
-
-	pci_device_init(&m->board->host_bridge, &host_bridge_ops, NULL, &ids);
-	return pci_add(&m->pci, &m->board->host_bridge, 0);
-}
-
 int arch_init_board(struct machine *m)
 {
 	struct arch_board *board = calloc(1, sizeof(*board));
@@ -286,15 +223,15 @@ int arch_init_board(struct machine *m)
 	pci_bus_init(&m->pci, &m->vm, X86_PCI_MEM32_BASE, X86_PCI_MEM32_SIZE, acpi_pci_gsi);
 	ret = bus_add(&m->vm.mmio, X86_ECAM_BASE, X86_ECAM_SIZE, pci_ecam_access, &m->pci);
 	if (!ret)
-		ret = add_host_bridge(m);
+		ret = host_bridge_add(&board->host_bridge, &m->pci);
 	if (!ret)
 		ret = bus_add(pio, X86_PCI_CONFIG_PORT, 8, config_ports, m);
 	if (!ret)
 		ret = bus_add(pio, ACPI_SLEEP_CONTROL_PORT, 2, sleep_ports, m);
 	if (!ret)
-		ret = bus_add(pio, ACPI_PVPANIC_PORT, 1, pvpanic_port, m);
+		ret = pvpanic_init(&board->pvpanic, &m->vm, pio, ACPI_PVPANIC_PORT);
 	if (!ret && m->config->test_exit)
-		ret = bus_add(pio, X86_TEST_EXIT_PORT, 4, test_exit_port, m);
+		ret = test_exit_init(&m->vm, pio, X86_TEST_EXIT_PORT);
 	if (!ret)
 		ret = serial_init(&board->serial, &m->vm, pio, X86_SERIAL_PORT, X86_SERIAL_GSI,
 				  m->serial);
@@ -310,14 +247,9 @@ int arch_init_board(struct machine *m)
 
 static struct acpi_range mem64_window(const struct vm *vm)
 {
-	const struct guest_bank *last = &vm->mem.banks[vm->mem.nr_banks - 1];
-	u64 base = align_up(max(last->gpa + last->size, (u64)X86_HOLE_END), X86_PCI_MEM64_SIZE);
-	u64 end = 1ULL << x86_phys_bits(vm);
-	struct acpi_range none = {0, 0};
+	u64 base = pci_mem64_base(&vm->mem, X86_HOLE_END, X86_PCI_MEM64_SIZE, x86_phys_bits(vm));
 
-	if (base + X86_PCI_MEM64_SIZE > end)
-		return none;
-	return (struct acpi_range){base, X86_PCI_MEM64_SIZE};
+	return (struct acpi_range){base, base ? X86_PCI_MEM64_SIZE : 0};
 }
 
 /* The devices in their places on virtio-mmio, each at the index of its slot. */

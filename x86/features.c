@@ -12,3 +12,9 @@ const struct kvm_ext arch_kvm_exts[] = {
 	{"clock", KVM_CAP_ADJUST_CLOCK},
 	{NULL, 0},
 };
+
+void arch_kvm_features(struct report *r, int kvm_fd)
+{
+	(void)r;
+	(void)kvm_fd;
+}

@@ -43,6 +43,9 @@ extern volatile u32 irq_count[IRQ_LINES];
  */
 extern void (*irq_handler[IRQ_LINES])(void);
 
+/* For the architecture: there is an interrupt on @line. */
+void irq_came(unsigned int line);
+
 /*
  * Has a level-triggered wire, by its number at the interrupt controller, come in on @line.
  * False if there is no such wire.

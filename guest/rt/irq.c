@@ -4,7 +4,15 @@
 
 #define HANG_MS 10000
 
+volatile u32 irq_count[IRQ_LINES];
 void (*irq_handler[IRQ_LINES])(void);
+
+void irq_came(unsigned int line)
+{
+	irq_count[line]++;
+	if (irq_handler[line])
+		irq_handler[line]();
+}
 
 bool irq_wait_line(unsigned int line, u32 count)
 {

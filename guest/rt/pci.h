@@ -9,18 +9,18 @@
 #define PCI_FMT		      "%02x:%02x.%x"
 #define PCI_ARGS(bdf)	      (bdf) >> 8, (bdf) >> 3 & 31, (bdf) % 8
 
-#define PCI_VENDOR	   0x00
-#define PCI_DEVICE	   0x02
-#define PCI_COMMAND	   0x04
-#define PCI_COMMAND_MEM	   BIT(1)
-#define PCI_COMMAND_MASTER BIT(2)
+#define PCI_VENDOR	    0x00
+#define PCI_DEVICE	    0x02
+#define PCI_COMMAND	    0x04
+#define PCI_COMMAND_MEM	    BIT(1)
+#define PCI_COMMAND_MASTER  BIT(2)
 #define PCI_COMMAND_NO_INTX BIT(10)
-#define PCI_STATUS	   0x06
-#define PCI_STATUS_CAPS	   BIT(4)
-#define PCI_HEADER	   0x0e
-#define PCI_BAR(n)	   (0x10 + 4 * (n))
-#define PCI_CAPS	   0x34
-#define PCI_INTERRUPT_PIN  0x3d
+#define PCI_STATUS	    0x06
+#define PCI_STATUS_CAPS	    BIT(4)
+#define PCI_HEADER	    0x0e
+#define PCI_BAR(n)	    (0x10 + 4 * (n))
+#define PCI_CAPS	    0x34
+#define PCI_INTERRUPT_PIN   0x3d
 
 #define PCI_CAP_VENDOR 0x09
 #define PCI_CAP_MSIX   0x11

@@ -23,13 +23,11 @@ void smp_check(unsigned int nr);
 /* What is needed before the first start. */
 void smp_prepare(void);
 
-/*
- * Has a CPU call smp_main(), on a stack of its own, with interrupts that only irq_wait() takes.
- * False if it cannot be started.
- */
+/* Has a CPU call smp_main(), on a stack of its own. False if it cannot be started. */
 bool smp_start(u64 id);
 
-/* Interrupts a CPU: its irq_wait() comes back. */
+/* Sleeps until this CPU has been interrupted by smp_wake(); one at a time. */
+void smp_wait(void);
 void smp_wake(u64 id);
 
 /* Each guest that starts CPUs defines it: @id is the CPU's own, as smp_self() says. */

@@ -63,7 +63,6 @@ struct idt_gate {
 static struct idt_gate idt[TRAP_VECTORS];
 static u8 *apic;
 
-volatile u32 irq_count[IRQ_LINES];
 const char wire_kind[] = "GSI";
 
 void irq_init(void)
@@ -108,11 +107,7 @@ void x86_trap(struct trap_frame *f)
 	if (f->vector == SPURIOUS)
 		return;
 	if (f->vector < FIRST_IRQ + IRQ_LINES) {
-		unsigned int line = f->vector - FIRST_IRQ;
-
-		irq_count[line]++;
-		if (irq_handler[line])
-			irq_handler[line]();
+		irq_came(f->vector - FIRST_IRQ);
 	} else if (f->vector != TIMER) {
 		panic("interrupt on vector %lu, which has no use", f->vector);
 	}

@@ -180,6 +180,12 @@ bool smp_start(u64 id)
 	return true;
 }
 
+void smp_wait(void)
+{
+	/* The CPU gets no other interrupt. */
+	irq_wait();
+}
+
 void smp_wake(u64 id)
 {
 	send(id, ICR_FIXED | (FIRST_IRQ + LINE));

@@ -32,6 +32,8 @@ void fdt_prop_strings(struct fdt_tree *t, const char *name, const char *values, 
 void fdt_prop_u32(struct fdt_tree *t, const char *name, u32 value);
 void fdt_prop_u64(struct fdt_tree *t, const char *name, u64 value);
 void fdt_prop_cells(struct fdt_tree *t, const char *name, const u32 *cells, unsigned int nr);
+/* As it is; for the seeds of random number generators. */
+void fdt_prop_bytes(struct fdt_tree *t, const char *name, const void *bytes, size_t size);
 /* "reg" of one range, two cells each for address and size, as below the root node. */
 void fdt_prop_reg(struct fdt_tree *t, u64 base, u64 size);
 

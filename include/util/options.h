@@ -13,7 +13,8 @@ struct option_def {
 	char letter; /* 0: none */
 	/*
 	 * What the value is called in the usage, or NULL for a flag. One that may be left out
-	 * begins with a bracket, "[=...]", and has no letter.
+	 * begins with a bracket, "[=...]", and has no letter. "": there is no such option in this
+	 * build.
 	 */
 	const char *arg;
 	const char *help; /* may have several lines */

@@ -5,7 +5,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#if __STDC_HOSTED__
 #include <sys/types.h>
+#endif
 
 typedef uint8_t u8;
 typedef uint16_t u16;

@@ -23,4 +23,10 @@ struct kvm_ext {
  */
 extern const struct kvm_ext arch_kvm_exts[];
 
+/*
+ * And what is more than an extension that is there or not; all names begin with "host.kvm.".
+ * @kvm_fd is /dev/kvm, -1: there is none that is usable.
+ */
+void arch_kvm_features(struct report *r, int kvm_fd);
+
 #endif /* LKVM_VM_FEATURES_H */

@@ -43,9 +43,17 @@ int mem_parse_pages(struct mem_config *config, const char *arg);
 
 /*
  * After all options: sorts the banks, checks what concerns several options or the @nr
- * @holes, and fills in the default. Prints the reason; -EINVAL.
+ * @holes, and fills in the default. One bank has to be at @start. Prints the reason; -EINVAL.
  */
-int mem_config_check(struct mem_config *config, const struct mem_hole *holes, unsigned int nr);
+int mem_config_check(struct mem_config *config, u64 start, const struct mem_hole *holes,
+		     unsigned int nr);
+
+/*
+ * Whether a vCPU can address all of @mem, made of @config, with @bits of a guest-physical
+ * address: KVM may not look, and the guest would meet that much later. Prints the reason; -EINVAL.
+ */
+int mem_config_check_width(const struct mem_config *config, const struct guest_mem *mem,
+			   unsigned int bits);
 
 /* Bytes of all of it, once checked. */
 u64 mem_config_size(const struct mem_config *config);

@@ -11,6 +11,7 @@
 
 #include "util/types.h"
 #include "vm/irq.h"
+#include "vm/memory.h"
 
 #define PCI_CONFIG_SIZE 4096
 #define PCI_MAX_DEVICES 32
@@ -96,6 +97,12 @@ struct pci_bus {
 /* BARs are placed in [mmio_base, mmio_base + mmio_size), all below 4 GiB. */
 void pci_bus_init(struct pci_bus *bus, struct vm *vm, u64 mmio_base, u64 mmio_size,
 		  u32 (*intx_gsi)(unsigned int dev, unsigned int pin));
+
+/*
+ * Where a window of @size bytes for 64-bit BARs starts, which is a multiple of that, above all
+ * memory and from @above on. 0: there is no room below 2^@bits.
+ */
+u64 pci_mem64_base(const struct guest_mem *mem, u64 above, u64 size, unsigned int bits);
 
 /* For the ECAM window of the machine (the bus's @opaque is the struct pci_bus). */
 void pci_ecam_access(void *opaque, u64 off, void *data, unsigned int len, bool write);

@@ -26,6 +26,7 @@
 /* What --cpus takes, for the usage text. */
 #define VM_VCPUS_USAGE "vCPUs, 1 to 255 (1)"
 
+struct arch_irqchip;
 struct vm;
 
 /* Why a vCPU came back from KVM_RUN, for the counters. */
@@ -60,6 +61,7 @@ struct vm {
 	struct bus mmio;
 	struct bus pio;
 	struct irq_routes irq;
+	struct arch_irqchip *irqchip; /* what the architecture keeps of its interrupt controller */
 	struct vcpu *vcpus;
 	unsigned int nr_vcpus;
 
@@ -110,6 +112,9 @@ bool vm_is_paused(const struct vm *vm);
 
 /* KVM_CHECK_EXTENSION on the machine; 0 if absent. */
 int vm_has_cap(const struct vm *vm, long cap);
+
+/* How a host of this architecture gets its /dev/kvm, as the end of a message that there is none. */
+extern const char arch_kvm_hint[];
 
 /*
  * What KVM_CREATE_VM takes: on some architectures, how wide guest-physical addresses are. Does

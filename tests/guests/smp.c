@@ -29,7 +29,7 @@ void smp_main(u64 id)
 	count(&started[i]);
 	count(&nr_started);
 	for (;;) {
-		irq_wait();
+		smp_wait();
 		count(&woken[i]);
 		count(&nr_woken);
 	}

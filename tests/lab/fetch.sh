@@ -15,13 +15,11 @@
 #
 # A kernel's folder is made beside its place and renamed into it, so what is there is whole.
 
-keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-
 # The modules to take, and with them those that they need, as far as the kernel has them.
 guest_modules=(
 	virtio_pci virtio_mmio virtio_iommu virtio_blk virtio_net virtio_console virtio_rng
 	virtio_balloon virtio_scsi sd_mod vmw_vsock_virtio_transport
-	pvpanic-mmio pvpanic-pci qemu_fw_cfg nvme button evdev
+	pvpanic-mmio pvpanic-pci qemu_fw_cfg nvme button gpio_keys evdev ext4
 	vfio vfio-pci vfio_iommu_type1 iommufd
 	9p 9pnet_virtio virtiofs
 )
@@ -30,47 +28,6 @@ l1_modules=(
 	loop brd null_blk nbd overlay squashfs isofs vfat nls_ascii nls_cp437
 	tun vhost_net vhost_vsock bridge
 )
-
-private_apt() # COMMAND ARG...: apt on package lists of the lab's own; a dead mirror ends it
-{
-	local command=$1
-
-	shift
-	LC_ALL=C timeout 1200 "$command" -c "$work/apt.conf" "$@" </dev/null
-}
-
-setup_apt()
-{
-	local suite
-
-	rm -rf "$work/debs"
-	mkdir -p "$work/state/lists/partial" "$work/cache/archives/partial" "$work/debs"
-	for suite in "${suites[@]}"; do
-		echo "deb [signed-by=$keyring] $mirror $suite main"
-	done >"$work/sources.list"
-	cat >"$work/apt.conf" <<-EOF
-		Dir::Etc::sourcelist "$work/sources.list";
-		Dir::Etc::sourceparts "/dev/null";
-		Dir::Etc::preferences "/dev/null";
-		Dir::Etc::preferencesparts "/dev/null";
-		Dir::State "$work/state";
-		Dir::State::lists "$work/state/lists";
-		Dir::State::status "/dev/null";
-		Dir::Cache "$work/cache";
-		APT::Architecture "$debian_arch";
-		#clear APT::Architectures;
-		APT::Architectures { "$debian_arch"; };
-		APT::Sandbox::User "";
-		APT::Get::List-Cleanup "false";
-		#clear APT::Update::Pre-Invoke;
-		#clear APT::Update::Post-Invoke;
-		#clear APT::Update::Post-Invoke-Success;
-		#clear Acquire::IndexTargets::deb::DEP-11;
-		Acquire::Languages "none";
-		Acquire::Retries "3";
-	EOF
-	private_apt apt-get -q=2 update || die "cannot fetch Debian's package lists from $mirror"
-}
 
 newest_package() # PATTERN
 {
@@ -87,13 +44,6 @@ kernel_parts() # PACKAGE
 		echo "linux-base-${1#linux-binary-}"
 		;;
 	esac
-}
-
-unpack() # PACKAGE FOLDER: adds the package's files to the folder
-{
-	local deb=("$work/debs/$1"_*.deb)
-
-	dpkg -x "${deb[0]}" "$2" || die "cannot unpack ${deb[0]}"
 }
 
 modinfo_field() # FIELD FILE
@@ -204,21 +154,19 @@ make_kernel() # NAME PACKAGE
 # the rest of this file.
 recipe() # NAME
 {
-	echo "2 $(kernel_packages "$1") ${guest_modules[*]} / ${l1_modules[*]}"
+	echo "3 $(kernel_packages "$1") ${guest_modules[*]} / ${l1_modules[*]}"
 }
 
 fetch() # [KERNEL...]
 {
-	local name pattern package part size
-	local -a missing=() parts=()
+	local name pattern package part
+	local -a missing=() parts=() suites=()
 	local -A packages=()
 
-	need apt-get apt
-	need dpkg dpkg
+	need_apt
 	need xz xz-utils
 	need zstd zstd
 	need cpio cpio
-	[ -e $keyring ] || die "no $keyring: install the package debian-archive-keyring"
 	[ $# -gt 0 ] || set -- "${default_kernels[@]}"
 	for name; do
 		[ "$(kernel_packages "$name")" ] ||
@@ -239,6 +187,11 @@ fetch() # [KERNEL...]
 	[ ${#missing[@]} -gt 0 ] || return 0
 
 	echo "lab: fetching Debian's package lists for $arch" >&2
+	suites=("$base_suite")
+	for name in "${missing[@]}"; do
+		[[ " ${suites[*]} " == *" $(kernel_suite "$name") "* ]] ||
+			suites+=("$(kernel_suite "$name")")
+	done
 	setup_apt
 	parts=(busybox-static)
 	for name in "${missing[@]}"; do
@@ -248,11 +201,7 @@ fetch() # [KERNEL...]
 		packages[$name]=$package
 		mapfile -t -O ${#parts[@]} parts < <(kernel_parts "$package")
 	done
-	size=$(private_apt apt-get --print-uris download "${parts[@]}" |
-		awk '{ n += $3 } END { printf "%d", n / 1000000 }')
-	echo "lab: fetching for $arch: ${parts[*]} ($size MB) into $cache" >&2
-	(cd "$work/debs" && private_apt apt-get -q=2 download "${parts[@]}" >&2) ||
-		die "cannot fetch packages from $mirror"
+	download "${parts[@]}"
 
 	rm -rf "$work/tree"
 	unpack busybox-static "$work/tree"

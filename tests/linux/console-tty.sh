@@ -34,10 +34,12 @@ chmod +x root/init
 (cd root && find . | "$LAB_BUSYBOX" cpio -o -H newc 2>/dev/null) >init.cpio
 
 cat "$LAB_GUESTS/$KERNEL/initrd" init.cpio >initrd
+image=$LAB_GUESTS/$KERNEL/vmlinux
+[ -e "$kernel" ] || image=$LAB_GUESTS/$KERNEL/vmlinuz
 # shellcheck disable=SC2086
 ./pty-run resize=30x100 'expect=waits' 'send=\x0d' 'expect=first: ' resize=41x97 \
 	'expect=now: ' 'send=typed\x0d' 'expect=read: typed' 'expect=line 1999 of many' -- \
-	lkvm run --console tty $OPTIONS -m 512 -k "$LAB_GUESTS/$KERNEL/vmlinuz" -i initrd \
+	lkvm run --console tty $OPTIONS -m 512 -k "$image" -i initrd \
 	>output 2>errors
 status=$?
 tr -d '\r' <output | grep -E '^(console|first|now|read|command line)'

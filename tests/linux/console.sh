@@ -14,7 +14,7 @@ dd if=/dev/urandom of=data bs=1M count=1 2>/dev/null
 ./socket-cat agent 1048576 <data >back &
 client=$!
 # shellcheck disable=SC2086
-lab-guest --kernel "$KERNEL" -m 512 $OPTIONS --console file=hvc0.log \
+lab-guest --elf --kernel "$KERNEL" -m 512 $OPTIONS --console file=hvc0.log \
 	--console socket=agent,port=org.example.agent --console file=channel.log,port=log \
 	-- console-guest.sh >output || wrong "the guest's status is $?"
 wait $client || wrong "the client's status is $?"

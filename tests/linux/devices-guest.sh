@@ -13,7 +13,7 @@ for device in /sys/bus/virtio/devices/*; do
 	parent=$(readlink -f "$device/..")
 	what="${device##*/} at ${parent##*/}"
 	case $TRANSPORT-${parent##*/} in
-	pci-0000:* | mmio-LNRO*) ;;
+	pci-0000:* | mmio-LNRO* | mmio-20*.*) ;;
 	*) echo "$what is not on $TRANSPORT" ;;
 	esac
 	packed=$(echo "$features" | cut -c 35)

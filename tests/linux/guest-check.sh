@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck disable=SC2128 # GROUPS is an array only in bash
-# Runs in a stock guest. Says what is wrong, one line each, and ends with status 1 then.
+# Runs in a stock guest, behind places.sh. Says what is wrong, one line each, and ends with
+# status 1 then.
 #
-#   GROUPS   the devices that are in an IOMMU group, each in one of its own
-#   TYPE     of these groups
-#   CPUS     how many are online
-#   SUM      sha256 of the disk with the serial number "read"
-#   PACKED   1 if all virtqueues are packed, 0 if none is
+#   IN_GROUPS   the places of the devices that are in an IOMMU group, each in one of its own
+#   TYPE        of these groups
+#   CPUS        how many are online
+#   SUM         sha256 of the disk with the serial number "read"
+#   PACKED      1 if all virtqueues are packed, 0 if none is
 #
 # Writes a new pattern over the disk "write" and prints its sha256 as "written SUM".
 status=0
@@ -32,15 +32,15 @@ wrong()
 groups=
 for group in /sys/kernel/iommu_groups/*; do
 	[ -e "$group" ] || continue
-	# shellcheck disable=SC2012 # the names are those of PCI functions
-	members=$(ls "$group/devices" | tr '\n' ' ')
+	# shellcheck disable=SC2012 # the names are those of devices on a bus
+	members=$(ls "$group/devices" | places | tr '\n' ' ')
 	groups="$groups$members"
 	[ "$(cat "$group/type")" = "$TYPE" ] || wrong "${group##*/} is of type $(cat "$group/type")"
 	[ "$(echo "$members" | wc -w)" = 1 ] || wrong "${group##*/} has members $members"
 done
 # shellcheck disable=SC2086 # without the space at the end
-[ "$(echo $groups | tr ' ' '\n' | sort | tr '\n' ' ')" = "${GROUPS:+$GROUPS }" ] ||
-	[ -z "$groups$GROUPS" ] || wrong "groups hold '$groups', not '$GROUPS'"
+[ "$(echo $groups | tr ' ' '\n' | sort | tr '\n' ' ')" = "${IN_GROUPS:+$IN_GROUPS }" ] ||
+	[ -z "$groups$IN_GROUPS" ] || wrong "groups hold '$groups', not '$IN_GROUPS'"
 
 [ "$(grep -c ^processor /proc/cpuinfo)" = "$CPUS" ] || wrong "$(nproc) CPUs, not $CPUS"
 

@@ -24,12 +24,14 @@ disk() # PCI-DEVICE
 disk=$(disk "0$FIRST") go=$(disk "0$((FIRST + 1))") rng=0000:00:0$((FIRST + 2)).0
 
 [ "$(nproc)" = "$CPUS" ] || wrong "$(nproc) CPUs, not $CPUS"
-ids=$(sort -u /proc/cpuinfo | grep -c '^apicid')
-[ "$ids" = "$CPUS" ] || wrong "$ids different APIC IDs"
-packages=$(sort -u /proc/cpuinfo | grep '^physical id')
-[ "$(echo "$packages" | wc -l)" = 1 ] || wrong "packages: $packages"
-cores=$(sort -u /proc/cpuinfo | grep -c '^core id')
-[ "$cores" = "$CPUS" ] || wrong "$cores different cores"
+if grep -q ^apicid /proc/cpuinfo; then
+	ids=$(sort -u /proc/cpuinfo | grep -c '^apicid')
+	[ "$ids" = "$CPUS" ] || wrong "$ids different APIC IDs"
+	packages=$(sort -u /proc/cpuinfo | grep '^physical id')
+	[ "$(echo "$packages" | wc -l)" = 1 ] || wrong "packages: $packages"
+	cores=$(sort -u /proc/cpuinfo | grep -c '^core id')
+	[ "$cores" = "$CPUS" ] || wrong "$cores different cores"
+fi
 
 for range in $RAM; do
 	grep -q "^$range : System RAM" /proc/iomem || wrong "no RAM at $range"

@@ -1,6 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Runs in the lab: stock guests with random numbers, many vCPUs, huge pages and chosen banks.
 # machine-check.sh checks from the inside, this what the host sees. Says what is wrong.
+#
+#   NEWEST, OLDEST   kernels
+#   LOW              where RAM begins
+#   IOMMU            options of a guest whose kernel has a driver for them
+#
+# shellcheck disable=SC2086
 status=0
 dd if=/dev/urandom of=disk.img bs=1M count=2 2>/dev/null
 sum=$(sha256sum <disk.img)
@@ -48,12 +54,18 @@ end_guest()
 	wait "$guest" || wrong "a guest ended with status $?"
 }
 
+# The virtio-iommu is the first PCI device, if there is one. A PC keeps its first MiB for itself.
+first=1
+[ -z "$IOMMU" ] || first=2
+ram='00100000-0fffffff'
+[ "$LOW" = 0 ] || ram='80000000-8fffffff'
+
 # Pages of the pool, 256 of them for 512 MiB in two banks.
 echo 300 >/proc/sys/vm/nr_hugepages
 [ "$(meminfo HugePages_Total)" = 300 ] || wrong "the pool has $(meminfo HugePages_Total) pages"
-start_guest CPUS=1 FIRST=2 RAM='00100000-0fffffff 880000000-88fffffff' MOVE=320 -- \
-	--elf --kernel 6.12 --append iommu.strict=1 --iommu=virtio --rng --hugepages=2M \
-	-m 256M@0 -m 256M@0x880000000 -d disk.img
+start_guest CPUS=1 FIRST=$first RAM="$ram 880000000-88fffffff" MOVE=320 -- \
+	--elf --kernel 6.12 --append iommu.strict=1 $IOMMU --rng --hugepages=2M \
+	-m 256M@$LOW -m 256M@0x880000000 -d disk.img
 [ "$(meminfo HugePages_Free)" = 44 ] ||
 	wrong "$(meminfo HugePages_Free) of 300 huge pages are free, not 44"
 lab-guest --kernel 6.12 --hugepages=2M -m 90 -- -c 'echo wrong: no guest should run' 2>err &&
@@ -72,8 +84,8 @@ echo never >$thp
 lkvm run --hugepages=thp -m 64 >/dev/null 2>err
 grep -q "warning: --hugepages=thp: .*write advise to $thp" err || wrong "without thp: $(cat err)"
 echo advise >$thp
-start_guest CPUS=8 FIRST=2 QUEUES=8 -- --elf --kernel 7 --append iommu.strict=1 --iommu=virtio \
-	--rng=iommu=off,ring=packed --hugepages=thp -q -m 512 -c 8 -d disk.img,queues=8
+start_guest CPUS=8 FIRST=$first QUEUES=8 -- --elf --kernel "$NEWEST" --append iommu.strict=1 \
+	$IOMMU --rng=iommu=off,ring=packed --hugepages=thp -q -m 512 -c 8 -d disk.img,queues=8
 [ "$(meminfo ShmemHugePages)" -ge 65536 ] ||
 	wrong "$(meminfo ShmemHugePages) kB of the guest are in huge pages"
 [ "$(meminfo ShmemPmdMapped)" -ge 65536 ] ||
@@ -81,7 +93,7 @@ start_guest CPUS=8 FIRST=2 QUEUES=8 -- --elf --kernel 7 --append iommu.strict=1 
 end_guest
 echo '8 vCPUs, transparent huge pages: done'
 
-start_guest CPUS=2 FIRST=1 -- --kernel 6.1 --hugepages=off -m 256 -c 2 -d disk.img
+start_guest CPUS=2 FIRST=1 -- --kernel "$OLDEST" --hugepages=off -m 256 -c 2 -d disk.img
 [ "$(meminfo ShmemHugePages)" = 0 ] || wrong "$(meminfo ShmemHugePages) kB are in huge pages"
 end_guest
 echo 'small pages: done'

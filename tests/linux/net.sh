@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Runs in the lab: stock guests whose network devices are connected to this host in each way
 # that there is. net-guest.sh is what they run. Prints what each section found.
+#
+#   IOMMU   options of a guest whose kernel has a driver for them
+#
+# shellcheck disable=SC2086
 
 mkfifo never
 exec 9<>never # for what may not see the end of its input
@@ -60,7 +64,7 @@ echo "== new"
 	ip link show dev lkvm0 | grep -o 'mtu [0-9]*' >mtu
 	serve 1
 ) &
-guest 1 2 lab-guest --elf --append iommu.strict=1 --iommu=virtio -q \
+guest 1 2 lab-guest --elf --append iommu.strict=1 $IOMMU -q \
 	--net new,queues=2,mtu=9000,host-ip=10.0.1.1/24,mac=02:00:00:00:00:11
 echo "status $?, the host's $(cat mtu)"
 report 1
@@ -70,7 +74,7 @@ echo "== tap"
 ./tap-run persist tap7 true
 ip link set tap7 up && ip addr add 10.0.2.1/24 dev tap7
 serve 2
-guest 2 1 lab-guest --kernel 6.12 --append iommu.strict=1 --iommu=virtio \
+guest 2 1 lab-guest --elf --kernel 6.12 --append iommu.strict=1 $IOMMU \
 	--net tap=tap7,offload=off,mac=02:00:00:00:00:12
 echo "status $?"
 report 2

@@ -26,7 +26,7 @@ static int parse(const char *pages, const char *const *args)
 	for (; !ret && *args; args++)
 		ret = mem_parse(&config, *args);
 	if (!ret)
-		ret = mem_config_check(&config, holes, ARRAY_SIZE(holes));
+		ret = mem_config_check(&config, 0, holes, ARRAY_SIZE(holes));
 	if (ret)
 		CHECK(capture_one_line(capture_end(), ": "));
 	else

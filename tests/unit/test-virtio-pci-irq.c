@@ -127,6 +127,29 @@ TEST(msix_replaces_isr_and_wire)
 	thing_end();
 }
 
+TEST(without_messages_there_is_no_msix)
+{
+	thing_make(&plain_ops, false);
+	irq_destroy(&m.vm);
+	irq_init_wires(&m.vm);
+	thing_plug();
+	for (u32 cap = pci_read(PCI_CAPABILITY_LIST, 1); cap; cap = pci_read(cap + 1, 1))
+		CHECK(pci_read(cap, 1) != PCI_CAP_ID_MSIX);
+	/* No BAR for the tables, whatever is written there. */
+	pci_write(PCI_BASE_ADDRESS_2, 4, ~0U);
+	CHECK_EQ(pci_read(PCI_BASE_ADDRESS_2, 4), 0);
+	CHECK_EQ(pci_read(PCI_BASE_ADDRESS_3, 4), 0);
+	/* No vector to choose (4.1.5.1.2.1), and the wire works. */
+	common_set(VIRTIO_PCI_COMMON_MSIX, 2, 0);
+	CHECK_EQ(common_get(VIRTIO_PCI_COMMON_MSIX, 2), 0xffff);
+	run_queue(0);
+	interrupt(&m.vdev.vqs[0]);
+	CHECK(fake_kvm_wire(GSI));
+	CHECK_EQ(isr(), 1);
+	CHECK(!fake_kvm_wire(GSI));
+	thing_end();
+}
+
 TEST(message_that_is_dma_is_translated)
 {
 	const struct mapping map = {

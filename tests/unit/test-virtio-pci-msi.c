@@ -81,7 +81,7 @@ static void start(bool mapped)
 	thing_make(&plain_ops, true);
 	m.iommu.config.msi_mapped = mapped;
 	m.iommu.report = report;
-	thing_plug(true);
+	thing_plug();
 	if (iommu_add_endpoint(&m.iommu, &other.ep, OTHER_EP) ||
 	    virtio_device_init(&other.vdev, &plain_ops, 0, NR_VQS, VQ_SIZE, &m.vm.mem, &other.ep) ||
 	    virtio_pci_init(&other.vpci, &other.vdev, &m.bus, OTHER_SLOT, 0x018000, &other.ep))

@@ -117,12 +117,12 @@ void thing_make(const struct virtio_ops *ops, bool behind_iommu)
 void thing_start(const struct virtio_ops *ops, bool behind_iommu)
 {
 	thing_make(ops, behind_iommu);
-	thing_plug(behind_iommu);
+	thing_plug();
 }
 
-void thing_plug(bool behind_iommu)
+void thing_plug(void)
 {
-	if (virtio_pci_init(&m.vpci, &m.vdev, &m.bus, SLOT, 0x018000, behind_iommu ? &m.ep : NULL))
+	if (virtio_pci_init(&m.vpci, &m.vdev, &m.bus, SLOT, 0x018000, m.has_iommu ? &m.ep : NULL))
 		exit(2);
 	m.bar = (pci_read(PCI_BASE_ADDRESS_0, 4) & ~0xfU) | (u64)pci_read(PCI_BASE_ADDRESS_1, 4)
 								    << 32;

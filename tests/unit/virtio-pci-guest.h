@@ -59,12 +59,13 @@ void thing_start(const struct virtio_ops *ops, bool behind_iommu);
 void thing_end(void);
 void machine_start(bool behind_iommu);
 
-/* For another transport: the machine with the thing, which is not on a bus yet; its end. */
+/*
+ * For another transport: the machine with the thing, which is not on a bus yet; its end. And what
+ * puts it on the PCI bus.
+ */
 void thing_make(const struct virtio_ops *ops, bool behind_iommu);
 void thing_free(void);
-
-/* On PCI, what thing_make() leaves to thing_start(); thing_end() ends it. */
-void thing_plug(bool behind_iommu);
+void thing_plug(void);
 
 /* Configuration space of the thing. */
 u32 pci_read(unsigned int off, unsigned int len);

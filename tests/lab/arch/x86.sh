@@ -6,9 +6,19 @@ debian_arch=amd64
 elf_machine=62
 
 # What to fetch. The last of default_kernels is lab-guest's default.
-suites=(bookworm bookworm-backports trixie-backports)
 default_kernels=(6.1 6.12 7)
 optional_kernels=(7-full)
+
+# The Debian releases to take them from, and busybox.
+base_suite=bookworm
+kernel_suite() # NAME
+{
+	case $1 in
+	6.1) echo bookworm ;;
+	6.12) echo bookworm-backports ;;
+	*) echo trixie-backports ;;
+	esac
+}
 
 kernel_packages() # NAME -> a pattern of package names, of which the newest is taken
 {

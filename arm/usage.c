@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What is said in other words on each architecture. */
+#include "boot/image.h"
+#include "fdt/board.h"
+
+const char arch_name[] = "arm64";
+
+const unsigned int arch_image_kind = IMAGE_ARM64;
+
+const char arch_kernel_usage[] = "Image, Image.gz or EFI zboot image; without it a\n"
+				 "built-in guest runs that shows the machine at work";
+
+const char arch_test_exit_usage[] = "let the guest end lkvm with the status that it writes\n"
+				    "to address 0x01030000";
+
+const char arch_kvm_hint[] = "the host's kernel needs KVM, and firmware that starts it in EL2";

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Harts from /cpus, started by the SBI extension HSM, interrupted by the extension IPI. */
+#include "rt/smp.h"
+
+#include "riscv.h"
+#include "rt.h"
+#include "rt/fdt.h"
+
+#define STACK 4096
+
+unsigned int smp_list(u64 *ids, unsigned int max)
+{
+	int cpus = dt_find("/cpus"), cpu = DT_NONE;
+	unsigned int nr = 0;
+
+	while ((cpu = dt_next_child(cpus, cpu)) != DT_NONE) {
+		u64 id = dt_number(cpu, "reg", 0, dt_nr_cells(cpu, "reg"));
+
+		if (!strcmp(dt_string(cpu, "device_type"), "cpu") && id != smp_self() && nr < max)
+			ids[nr++] = id;
+	}
+	return nr;
+}
+
+u64 smp_self(void)
+{
+	return this_hart()->id;
+}
+
+void smp_check(unsigned int nr)
+{
+	struct sbi_ret hsm = sbi(SBI_BASE, SBI_BASE_PROBE, SBI_HSM, 0, 0);
+
+	(void)nr;
+	check(!hsm.error && hsm.value, "the SBI has the extension HSM");
+}
+
+void smp_prepare(void)
+{
+}
+
+static void hart_main(struct hart *self)
+{
+	csr_set("sie", BIT(IRQ_SOFTWARE));
+	smp_main(self->id);
+}
+
+bool smp_start(u64 id)
+{
+	u8 *stack = mem_alloc(STACK, STACK);
+	struct hart *h = (void *)(stack + STACK - align_up(sizeof(*h), 16));
+
+	h->main = hart_main;
+	return !sbi(SBI_HSM, SBI_HSM_START, id, gpa_of(smp_entry), gpa_of(h)).error;
+}
+
+void smp_wait(void)
+{
+	static u32 seen[SMP_MAX_CPUS];
+	struct hart *self = this_hart();
+	u32 *mine = &seen[self->id % SMP_MAX_CPUS];
+
+	while (self->wakes == *mine)
+		irq_wait();
+	++*mine;
+}
+
+void smp_wake(u64 id)
+{
+	sbi(SBI_IPI, SBI_IPI_SEND, 1, id, 0);
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <linux/kvm.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
+
+#include "fdt/board.h"
+#include "riscv/irqchip.h"
+#include "riscv/kvm.h"
+#include "riscv/vcpu.h"
+#include "util/log.h"
+
+#define CORE_REG(name) RISCV_REG(KVM_REG_RISCV_CORE, KVM_REG_RISCV_CORE_REG(name))
+
+/* The entropy source of Zkr, and two states that a read of it can give in bits 31 and 30. */
+#define CSR_SEED  0x015
+#define SEED_WAIT BIT(30)
+#define SEED_ES16 BIT(31)
+
+int riscv_get_reg(const struct vcpu *vcpu, u64 id, u64 *val)
+{
+	struct kvm_one_reg reg = {.id = id, .addr = (uintptr_t)val};
+
+	return ioctl(vcpu->fd, KVM_GET_ONE_REG, &reg) < 0 ? -errno : 0;
+}
+
+int riscv_set_reg(const struct vcpu *vcpu, u64 id, u64 val)
+{
+	struct kvm_one_reg reg = {.id = id, .addr = (uintptr_t)&val};
+
+	return ioctl(vcpu->fd, KVM_SET_ONE_REG, &reg) < 0 ? -errno : 0;
+}
+
+unsigned long arch_vm_type(int kvm_fd)
+{
+	(void)kvm_fd;
+	return 0;
+}
+
+/* The only register that KVM leaves to us; a guest that may not have it gets the exception. */
+static bool csr_access(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+	u16 entropy;
+
+	if (run->riscv_csr.csr_num != CSR_SEED)
+		return false;
+	if (getrandom(&entropy, sizeof(entropy), 0) == sizeof(entropy))
+		run->riscv_csr.ret_value = SEED_ES16 | entropy;
+	else
+		run->riscv_csr.ret_value = SEED_WAIT;
+	return true;
+}
+
+bool arch_handle_exit(struct vcpu *vcpu)
+{
+	switch (vcpu->run->exit_reason) {
+	case KVM_EXIT_RISCV_SBI:
+		riscv_sbi_call(vcpu);
+		return true;
+	case KVM_EXIT_RISCV_CSR:
+		return csr_access(vcpu);
+	}
+	return false;
+}
+
+/* The guest's clock is the host's: there is nobody to tell. */
+void arch_vcpu_resumed(struct vcpu *vcpu)
+{
+	(void)vcpu;
+}
+
+/*
+ * The state that a kernel starts in (Documentation/arch/riscv/boot.rst in Linux). All else is as
+ * KVM makes a vCPU: in supervisor mode, without translation, and stopped but for the first one,
+ * until that starts it through the SBI.
+ */
+static int set_boot_regs(const struct vcpu *vcpu, u64 entry, u64 fdt)
+{
+	int ret = riscv_set_reg(vcpu, CORE_REG(regs.pc), entry);
+
+	if (!ret)
+		ret = riscv_set_reg(vcpu, CORE_REG(regs.a0), vcpu->index);
+	if (!ret)
+		ret = riscv_set_reg(vcpu, CORE_REG(regs.a1), fdt);
+	return ret;
+}
+
+int arch_start_vcpus(struct machine *m, u64 entry, u64 fdt)
+{
+	struct vm *vm = &m->vm;
+	int ret = riscv_irqchip_start(m);
+
+	if (ret)
+		return ret;
+	/* Older hosts do not have it: then the guest has no debug console. */
+	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
+		riscv_set_reg(&vm->vcpus[i], RISCV_REG(RISCV_REG_TYPE_SBI_EXT, RISCV_SBI_EXT_DBCN),
+			      1);
+	ret = set_boot_regs(&vm->vcpus[0], entry, fdt);
+	if (ret)
+		pr_err("KVM refuses the registers of the first vCPU: %s", strerror(-ret));
+	return ret;
+}
