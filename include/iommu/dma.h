@@ -24,6 +24,8 @@ struct iommu_endpoint;
 /* What the device does to memory: DMA_READ reads guest memory. */
 #define DMA_READ  BIT(0)
 #define DMA_WRITE BIT(1)
+#define DMA_EXEC  BIT(2) /* a read of what is to be executed; with DMA_READ */
+#define DMA_PRIV  BIT(3) /* with the device's own privilege */
 
 /* An access without a PASID. */
 #define DMA_NO_PASID (~0U)
