@@ -47,7 +47,10 @@ struct iommu_walk {
 
 /* What came of it. */
 struct iommu_walk_result {
-	/* IOVAs [start, last] translate to GPAs from gpa on, and are all of one leaf. */
+	/*
+	 * IOVAs [start, last] translate to GPAs from gpa on, and are all of one leaf; or, if
+	 * the access is not translated, are all there are, from 0 to ~0, with gpa 0.
+	 */
 	u64 start, last;
 	u64 gpa;
 	/*
@@ -55,7 +58,12 @@ struct iommu_walk_result {
 	 * DMA_WRITE as long as the leaf is not marked dirty, if that is this format's way.
 	 */
 	u32 access;
-	/* For INVALIDATE, what the entry is tagged with beside the PASID. */
+	/*
+	 * For INVALIDATE, what the entry is tagged with. The PASID is that of the table, which
+	 * need not be the access's own: one without a PASID may be served by the table of
+	 * PASID 0. Only accesses with the access's own PASID may use the entry.
+	 */
+	u32 pasid; /* or DMA_NO_PASID */
 	u32 id; /* ASID, PSCID; IOMMU_NO_ID */
 	bool global; /* valid for each ID */
 
