@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "iommu/dma.h"
+#include "util/bytes.h"
 #include "util/log.h"
 #include "util/report.h"
 #include "util/trace.h"
@@ -22,15 +23,6 @@ static_assert(IOMMU_MAX_RESV * sizeof(struct viommu_resv_mem) <= PROBE_SIZE, "ev
 static struct virtio_iommu *to_viommu(struct virtio_device *vdev)
 {
 	return container_of(vdev, struct virtio_iommu, vdev);
-}
-
-static bool all_zero(const u8 *p, size_t len)
-{
-	while (len--) {
-		if (*p++)
-			return false;
-	}
-	return true;
 }
 
 static u8 to_status(int err)
