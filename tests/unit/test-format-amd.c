@@ -579,6 +579,9 @@ TEST(walk_gcr3_outside_memory)
 		check_fault(walk(7, 0, DMA_READ), HARDWARE_ERROR, IOMMU_FAULT_UNKNOWN);
 		x86_build_write(&t.mem, at, entry);
 	}
+	t.limits.pa_bits = 52;
+	x86_build_write(&t.mem, gcr3_entry(7, 2, 0), 1ULL << 51 | 1);
+	check_fault(walk(7, 0, DMA_READ), HARDWARE_ERROR, IOMMU_FAULT_UNKNOWN);
 	attach((struct setup){.root = 0xfee00000});
 	check_fault(walk(7, 0, DMA_READ), HARDWARE_ERROR, IOMMU_FAULT_UNKNOWN);
 	end();
@@ -887,12 +890,15 @@ static enum gcr3_end ref_gcr3(const struct guest_mem *mem, u64 root, unsigned in
 	return GCR3_FOUND;
 }
 
+static u64 gcr3_pages[4];
+
 /* One access with everything random but the memory. */
 static unsigned int compare_one(struct x86_twins *twins, unsigned int pa_bits)
 {
 	static const u32 accesses[] = {DMA_READ, DMA_WRITE, DMA_READ | DMA_WRITE,
 				       DMA_READ | DMA_EXEC};
-	u64 root = x86_twins_page() % (1ULL << pa_bits), iova = x86_random_iova();
+	u64 page = unit_rand() % 8 ? gcr3_pages[unit_rand() % 4] : x86_twins_page();
+	u64 root = page % (1ULL << pa_bits), iova = x86_random_iova();
 	struct setup s = {.root = root ? root : PAGE,
 			  .glx = unit_rand() % 3,
 			  .giov = unit_rand() % 4 > 0,
@@ -961,16 +967,20 @@ static unsigned int compare_one(struct x86_twins *twins, unsigned int pa_bits)
 	return how;
 }
 
-/* Entries of a GCR3 table are less often among random ones: some are made. */
+/* Some pages get entries of GCR3 tables, which are not likely among the others. */
 static void add_gcr3_tables(struct x86_twins *twins)
 {
-	for (int n = 0; n < 3000; n++) {
-		u64 entry = x86_twins_page() | 1, at = x86_twins_page() + unit_rand() % 512 * 8;
+	for (unsigned int i = 0; i < ARRAY_SIZE(gcr3_pages); i++)
+		gcr3_pages[i] = x86_twins_page();
+	for (unsigned int n = 0; n < ARRAY_SIZE(gcr3_pages) * 512; n++) {
+		u64 at = gcr3_pages[n / 512] + n % 512 * 8;
+		u64 entry = unit_rand() % 2 ? gcr3_pages[unit_rand() % 4] : x86_twins_page();
 
-		if (unit_rand() % 2)
-			entry |= X86_ALL;
 		if (!guest_mem_ptr(&twins->mem, at, 8))
 			continue;
+		entry |= unit_rand() % 16 > 0;
+		if (unit_rand() % 32 == 0)
+			entry |= 1ULL << unit_rand() % 64;
 		x86_build_write(&twins->mem, at, entry);
 		x86_build_write(&twins->ref, at, entry);
 	}
@@ -992,7 +1002,10 @@ static void fuzz(bool pt, bool garbage)
 			x86_twins_garbage(&twins);
 		else
 			x86_twins_tables(&twins, pa_bits);
-		if (!garbage && !pt)
+		if (pt)
+			for (unsigned int n = 0; n < ARRAY_SIZE(gcr3_pages); n++)
+				gcr3_pages[n] = x86_twins_page();
+		else
 			add_gcr3_tables(&twins);
 		for (int n = 0; n < 2000; n++)
 			seen[compare_one(&twins, pa_bits)]++;
