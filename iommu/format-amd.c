@@ -295,7 +295,7 @@ static int walk_with(find_root *find, const struct iommu_walk *walk,
 	if (fault)
 		return x86_fail(result, fault);
 
-	x86.levels = flags & FLAG_5LEVEL ? 5 : 4;
+	x86.five_levels = flags & FLAG_5LEVEL;
 	x86.pa_bits = walk->limits->pa_bits;
 	x86.sign_extended = result->pasid != 0;
 	x86.supervisor = access & DMA_PRIV;

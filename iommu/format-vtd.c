@@ -61,7 +61,7 @@ static_assert(sizeof(struct property) == 24, "PROBE");
 enum {
 	WORD_ROOT,
 	WORD_FLAGS,
-	WORD_LEVELS,
+	WORD_ADDR_WIDTH,
 };
 
 /* Fault reasons of the scalable mode, as VT-d numbers them. */
@@ -138,7 +138,7 @@ static int vtd_check(const struct iommu_limits *limits, u8 wire_format, const u8
 	table->pasid = pasid ? pasid : DMA_NO_PASID;
 	table->word[WORD_ROOT] = root;
 	table->word[WORD_FLAGS] = flags & ~FLAG_PASID;
-	table->word[WORD_LEVELS] = width == 57 ? 5 : 4;
+	table->word[WORD_ADDR_WIDTH] = width;
 	return 0;
 }
 
@@ -165,7 +165,7 @@ static int vtd_walk(const struct iommu_walk *walk, struct iommu_walk_result *res
 	if (access & DMA_PRIV && !(flags & FLAG_SRE))
 		return x86_fail(result, &no_supervisor);
 	x86.root = table->word[WORD_ROOT];
-	x86.levels = table->word[WORD_LEVELS];
+	x86.five_levels = table->word[WORD_ADDR_WIDTH] == 57;
 	x86.pa_bits = walk->limits->pa_bits;
 	x86.sign_extended = true;
 	x86.supervisor = access & DMA_PRIV;

@@ -17,7 +17,8 @@
 #define TOP_LEVELS	5
 #define TOP_LEAF_LEVEL	3
 #define LEVEL_SHIFT(l)	(12 + 9 * ((l) - 1))
-#define ADDRESS_BITS(t) (12 + 9 * (t)->levels)
+#define LEVELS(t)	((t)->five_levels ? 5U : 4U)
+#define ADDRESS_BITS(t) (12 + 9 * LEVELS(t))
 
 /* Of the path from the root, by level, as it was read. */
 struct path {
@@ -65,10 +66,10 @@ static enum x86_walk_end read_path(const struct guest_mem *mem, const struct x86
 	u64 table = t->root, entry;
 	unsigned int level;
 
-	for (level = t->levels;; level--) {
+	for (level = LEVELS(t);; level--) {
 		path->gpa[level] = table + 8 * (iova >> LEVEL_SHIFT(level) & 0x1ff);
 		if (guest_mem_load64(mem, path->gpa[level], &entry))
-			return level == t->levels ? X86_WALK_ROOT_UNREADABLE : X86_WALK_UNREADABLE;
+			return level == LEVELS(t) ? X86_WALK_ROOT_UNREADABLE : X86_WALK_UNREADABLE;
 		if (!(entry & PTE_P))
 			return X86_WALK_NOT_PRESENT;
 		if (has_reserved(t, level, entry))
@@ -89,7 +90,7 @@ static u32 path_access(const struct x86_tables *t, const struct path *path)
 	u32 access = DMA_READ;
 	unsigned int level;
 
-	for (level = path->leaf; level <= t->levels; level++) {
+	for (level = path->leaf; level <= LEVELS(t); level++) {
 		all &= path->entry[level];
 		any |= path->entry[level];
 	}
@@ -112,7 +113,7 @@ static bool update_path(const struct guest_mem *mem, const struct x86_tables *t,
 {
 	unsigned int level;
 
-	for (level = t->levels; level >= path->leaf; level--) {
+	for (level = LEVELS(t); level >= path->leaf; level--) {
 		u64 old = path->entry[level];
 		u64 new = old | PTE_A | (t->extended_accessed ? PTE_EA : 0);
 

@@ -12,7 +12,7 @@
 
 struct x86_tables {
 	u64 root; /* GPA, page aligned */
-	unsigned int levels; /* 4 or 5: addresses have 48 or 57 bits */
+	bool five_levels; /* and addresses of 57 bits; else 4 and 48 */
 	unsigned int pa_bits;
 	bool sign_extended; /* the rest of an address repeats its highest bit; else is 0 */
 	bool supervisor; /* the access is one; else it is a user's */

@@ -694,16 +694,15 @@ TEST(walk_read_only_page_never_gives_write)
 
 TEST(walk_finds_the_table_of_the_pasid)
 {
-	u64 other;
+	struct iommu_table base;
 
 	begin(4, 0);
 	x86_build_map(&t.b, 0, 1, RAM | X86_ALL, X86_ALL);
-	other = t.b.root;
+	base = t.base;
 	x86_build_init(&t.b, &t.mem, t.b.next, 5);
 	x86_build_map(&t.b, 0, 1, (RAM + PAGE) | X86_ALL, X86_ALL);
 	attach(t.b.root, 5, 0);
-	t.base.word[0] = other;
-	t.base.word[2] = 4;
+	t.base = base;
 	CHECK_EQ(walk_pasid(DMA_NO_PASID, 0, DMA_READ), 0);
 	CHECK_EQ(t.result.gpa, RAM);
 	CHECK_EQ(t.result.pasid, DMA_NO_PASID);
