@@ -765,12 +765,10 @@ static _Atomic bool stop;
 
 static void *keep_writing(void *arg)
 {
-	u64 at = x86_build_entry(&t.b, 0, 1);
-	u64 *pte = guest_mem_ptr(&t.mem, at, 8);
+	u64 *pte = arg;
 	u64 a = (RAM + PAGE) | X86_ALL | X86_A | X86_D;
 	u64 b = (RAM + 2 * PAGE) | X86_P | X86_US | X86_XD | X86_A;
 
-	(void)arg;
 	while (!stop) {
 		__atomic_store_n(pte, a, __ATOMIC_RELEASE);
 		__atomic_store_n(pte, b, __ATOMIC_RELEASE);
@@ -782,11 +780,13 @@ TEST(walk_never_mixes_two_values_of_an_entry)
 {
 	struct iommu_walk_result *r = &t.result;
 	pthread_t vcpu;
+	u64 at;
 
 	begin(4, 0);
 	x86_build_map(&t.b, 0, 1, (RAM + PAGE) | X86_ALL | X86_A | X86_D, X86_ALL);
+	at = x86_build_entry(&t.b, 0, 1);
 	stop = false;
-	pthread_create(&vcpu, NULL, keep_writing, NULL);
+	pthread_create(&vcpu, NULL, keep_writing, guest_mem_ptr(&t.mem, at, 8));
 	for (int i = 0; i < 100000; i++) {
 		CHECK_EQ(walk(0, DMA_READ), 0);
 		CHECK(r->gpa == RAM + PAGE ? r->access == (DMA_READ | DMA_WRITE | DMA_EXEC)
@@ -816,14 +816,17 @@ TEST(walk_loses_no_change_of_others)
 {
 	const u64 own = 1ULL << 52;
 	pthread_t threads[2];
+	u64 *entries[4];
 
 	begin(4, 0);
 	x86_build_map(&t.b, 0, 1, RAM | X86_ALL, X86_ALL);
+	for (unsigned int level = 1; level <= 4; level++)
+		entries[level - 1] = guest_mem_ptr(&t.mem, x86_build_entry(&t.b, 0, level), 8);
 	stop = false;
 	pthread_create(&threads[0], NULL, device, NULL);
 	pthread_create(&threads[1], NULL, device, &t);
 	for (int i = 0; i < 100000; i++) {
-		u64 *pte = guest_mem_ptr(&t.mem, x86_build_entry(&t.b, 0, 1 + i % 4), 8);
+		u64 *pte = entries[i % 4];
 
 		CHECK(!(__atomic_fetch_or(pte, own, __ATOMIC_RELAXED) & own));
 		CHECK(__atomic_fetch_and(pte, ~(own | X86_A | X86_D), __ATOMIC_RELAXED) & own);
