@@ -15,8 +15,6 @@ struct viommu_reply {
 	size_t len;
 };
 
-bool viommu_all_zero(const u8 *p, size_t len);
-
 /* The status for a negative errno of iommu/iommu.h, and its name. */
 u8 viommu_status(int err);
 const char *viommu_status_name(u8 status);

@@ -5,6 +5,7 @@
 
 #include "iommu-internal.h"
 #include "iommu/dma.h"
+#include "util/bytes.h"
 #include "util/trace.h"
 
 int viommu_attach_table(struct virtio_iommu *viommu, const void *req, struct viommu_reply *reply)
@@ -39,7 +40,7 @@ static bool is_malformed(const struct viommu_invalidate *r)
 	u16 known = VIOMMU_INVALIDATE_F_LEAF | VIOMMU_INVALIDATE_F_PASID | VIOMMU_INVALIDATE_F_ID |
 		    VIOMMU_INVALIDATE_F_GLOBAL;
 
-	if (!viommu_all_zero(r->reserved, sizeof(r->reserved)) || (flags & ~known) || !r->caches ||
+	if (!all_zero(r->reserved, sizeof(r->reserved)) || (flags & ~known) || !r->caches ||
 	    (r->caches & ~(VIOMMU_INVALIDATE_C_PASID | VIOMMU_INVALIDATE_C_TLB)))
 		return true;
 	if (!(flags & VIOMMU_INVALIDATE_F_PASID) && r->pasid)

@@ -7,6 +7,7 @@
 #include "iommu-internal.h"
 #include "iommu/dma.h"
 #include "iommu/format.h"
+#include "util/bytes.h"
 #include "util/log.h"
 #include "util/report.h"
 #include "util/trace.h"
@@ -25,15 +26,6 @@ static_assert(IOMMU_MAX_RESV * sizeof(struct viommu_resv_mem) + IOMMU_PROPERTY_M
 static struct virtio_iommu *to_viommu(struct virtio_device *vdev)
 {
 	return container_of(vdev, struct virtio_iommu, vdev);
-}
-
-bool viommu_all_zero(const u8 *p, size_t len)
-{
-	while (len--) {
-		if (*p++)
-			return false;
-	}
-	return true;
 }
 
 u8 viommu_status(int err)
@@ -76,7 +68,7 @@ static int do_attach(struct virtio_iommu *viommu, const void *req, struct viommu
 	(void)reply;
 	if (virtio_has_feature(&viommu->vdev, VIOMMU_F_BYPASS_CONFIG))
 		known |= VIOMMU_ATTACH_BYPASS;
-	if ((flags & ~known) || !viommu_all_zero(r->reserved, sizeof(r->reserved)))
+	if ((flags & ~known) || !all_zero(r->reserved, sizeof(r->reserved)))
 		ret = -EINVAL;
 	else
 		ret = iommu_attach(viommu->iommu, domain, endpoint, flags & VIOMMU_ATTACH_BYPASS);
@@ -128,7 +120,7 @@ static int do_unmap(struct virtio_iommu *viommu, const void *req, struct viommu_
 {
 	const struct viommu_unmap *r = req;
 	u64 start = le64toh(r->virt_start), last = le64toh(r->virt_end);
-	int ret = viommu_all_zero(r->reserved, sizeof(r->reserved))
+	int ret = all_zero(r->reserved, sizeof(r->reserved))
 			  ? iommu_unmap(viommu->iommu, le32toh(r->domain), start, last)
 			  : -EINVAL;
 
