@@ -333,6 +333,7 @@ const struct iommu_format format_amd_pt = {
 	.base_format = VIOMMU_TABLE_AMD_GCR3,
 	.pasid_format = VIOMMU_TABLE_AMD_PT,
 	.needs_base = true,
+	.whole_domain = true,
 	.property = amd_pt_property,
 	.check = amd_pt_check,
 	.walk = amd_pt_walk,

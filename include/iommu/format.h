@@ -132,6 +132,15 @@ extern const struct iommu_format format_amd_pt; /* a GCR3 table that the device 
 extern const struct iommu_format format_riscv;
 extern const struct iommu_format format_riscv_gipc; /* a process directory that the device keeps */
 
+/* All of them, up to a NULL. */
+extern const struct iommu_format *const iommu_formats[];
+
+/* What names one, for usage texts and messages; "none" is NULL. */
+#define IOMMU_FORMATS "smmuv3|vtd|amd|amd-pt|riscv|riscv-gipc|none"
+
+/* Prints nothing; -EINVAL. */
+int iommu_format_by_name(const char *name, const struct iommu_format **format);
+
 /*
  * What a guest may see of a host's ID registers: a bit is shown only if it is known, if lkvm
  * can do it with the host's help, and if it means something to a guest. Pure functions.

@@ -49,7 +49,8 @@ struct iommu_config {
 	u64 max_mappings; /* in all domains together */
 	bool bypass; /* unattached endpoints reach memory untranslated */
 	bool msi_mapped; /* addresses of interrupt messages are translated like any other */
-	bool offer_tables; /* ATTACH_TABLE, for endpoints that have a format */
+	const struct iommu_format *format; /* of endpoints that do not say; NULL: none */
+	bool offer_tables; /* ATTACH_TABLE, because some endpoint has a format */
 	bool no_map; /* MAP and UNMAP are not offered */
 	struct iommu_resv resv[IOMMU_MAX_RESV]; /* sorted and disjoint */
 	unsigned int nr_resv;
