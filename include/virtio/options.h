@@ -81,8 +81,8 @@ int virtio_transport_by_name(const char *name, enum virtio_transport *transport)
 #define VIRTIO_ENDPOINT_SUBOPTS_USAGE                                       \
 	"  iommu=on|off     behind the virtio-iommu (on if there is one)\n" \
 	"  iommu-format=FORMAT\n"                                           \
-	"                   of page tables that it takes, as tables= of\n"  \
-	"                   --iommu, which says it otherwise"
+	"                   of page tables that it takes (what tables=\n"   \
+	"                   says of all)"
 #define VIRTIO_SUBOPTS_USAGE VIRTIO_ENDPOINT_SUBOPTS_USAGE "\n" VIRTIO_IOMMU_SUBOPTS_USAGE
 
 /*
