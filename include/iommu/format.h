@@ -49,13 +49,15 @@ struct iommu_walk {
 struct iommu_walk_result {
 	/*
 	 * IOVAs [start, last] translate to GPAs from gpa on, and are all of one leaf; or, if
-	 * the access is not translated, are all there are, from 0 to ~0, with gpa 0.
+	 * the access is not translated, are all that pass, from 0 to ~0 or as many bits as
+	 * addresses may have, with gpa 0.
 	 */
 	u64 start, last;
 	u64 gpa;
 	/*
 	 * What accesses of the same privilege may do there without another walk: without
-	 * DMA_WRITE as long as the leaf is not marked dirty, if that is this format's way.
+	 * DMA_WRITE as long as the leaf is not marked dirty, if that is this format's way. An
+	 * access needs each of its bits: DMA_READ | DMA_EXEC is both.
 	 */
 	u32 access;
 	/*
@@ -66,6 +68,8 @@ struct iommu_walk_result {
 	u32 pasid; /* or DMA_NO_PASID */
 	u32 id; /* ASID, PSCID; IOMMU_NO_ID */
 	bool global; /* valid for each ID */
+	/* start and last have in bits 63:56 what the access had; an ADDRESS has others. */
+	bool top_ignored;
 
 	/* On failure: */
 	enum iommu_fault_reason reason;
