@@ -146,6 +146,22 @@ TEST(attach_flags)
 	rv_end();
 }
 
+/* What is malformed comes first, then the width, then what there is not. */
+TEST(attach_order_of_errors)
+{
+	rv_start(&format_riscv);
+	rv.limits.pasid_bits = 8;
+	CHECK_EQ(rv_check(0, 0, 1, 256, PASID), -EINVAL);
+	CHECK_EQ(rv_check(0, 0, GOOD_FSC, 256, PASID), -ERANGE);
+	CHECK_EQ(rv_check(0, 0, GOOD_FSC, 255, PASID), -EOPNOTSUPP);
+	CHECK_EQ(rv_check(TC_PDTV, 0, 1, 0, MANAGED), -EINVAL);
+	rv_end();
+	rv_start(&format_riscv_gipc);
+	CHECK_EQ(rv_check(0, 1, GOOD_FSC, 0, 0), -EINVAL);
+	CHECK_EQ(rv_check(TC_PDTV, 0, PDTP(PD8), 0, 0), -EOPNOTSUPP);
+	rv_end();
+}
+
 TEST(attach_pasid_without_its_flag)
 {
 	rv_start(&format_riscv);
