@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* RISC-V: walks of Sv39 to Sv57, made and random, against the reference. */
-#include <errno.h>
+#include <endian.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
+#include <sys/mman.h>
 
 #include "riscv-guest.h"
 
@@ -588,47 +590,72 @@ TEST(entry_that_changes_meanwhile)
 	rv_end();
 }
 
-/* As a guest that counts in the bits of software, and loses none of them. */
-static void *count(void *arg)
-{
-	u64 *pte = arg;
-	u64 old;
-	unsigned int i;
+/*
+ * A guest that changes an entry just when it is marked: the page is read-only to the walk, whose
+ * first write ends in changed(), which writes by another mapping.
+ */
+static u64 *other_mapping, other_val;
+static void *page_hva;
+static unsigned int nr_changes;
 
-	for (i = 0; i < 100000; i++) {
-		old = READ_ONCE(*pte);
-		/* Takes away the marks, as one that looks who uses the page. */
-		while (!__atomic_compare_exchange_n(pte, &old, (old ^ 1 << 8) & ~(PTE_A | PTE_D),
-						    false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-			;
-	}
-	atomic_store(&stop, true);
-	return NULL;
+static void changed(int sig)
+{
+	(void)sig;
+	nr_changes++;
+	*other_mapping = htole64(other_val);
+	mprotect(page_hva, 4 * KiB, PROT_READ | PROT_WRITE);
 }
 
-/* A mark is set in the entry as it is then, or the walk begins again. */
-TEST(marks_against_a_guest_that_changes_the_entry)
+/* The cause of a write while the entry becomes @val instead. */
+static u32 write_while_changed(u64 val)
 {
+	const struct guest_bank *bank = &rv.tm.mem.banks[0];
+	struct sigaction action = {.sa_handler = changed}, old;
+	u64 at = rv_entry(&space, 0, 0), table = align_down(at, 4 * KiB);
 	struct iommu_walk_result result;
-	pthread_t thread;
-	u64 val;
+	void *other;
+	int ret;
+
+	rv_map(&space, 0, 0, 0x1000, PTE_ALL & ~(PTE_A | PTE_D));
+	other = mmap(NULL, 4 * KiB, PROT_READ | PROT_WRITE, MAP_SHARED, bank->fd,
+		     table - bank->gpa);
+	if (!CHECK(other != MAP_FAILED))
+		return ~0U;
+	other_mapping = (u64 *)other + (at - table) / 8;
+	other_val = val;
+	page_hva = guest_mem_ptr(&rv.tm.mem, table, 4 * KiB);
+	nr_changes = 0;
+	sigaction(SIGSEGV, &action, &old);
+	mprotect(page_hva, 4 * KiB, PROT_READ);
+	ret = plain_walk(&result, W);
+	sigaction(SIGSEGV, &old, NULL);
+	munmap(other, 4 * KiB);
+	CHECK_EQ(nr_changes, 1);
+	rv.result = result;
+	return ret ? result.code : 0;
+}
+
+/* A mark is set in the entry as it is then: the walk looks at it again. */
+TEST(entry_that_changes_before_it_is_marked)
+{
+	u64 pointer;
 
 	rv_start(&format_riscv);
 	start(SV39, TC_SADE, 0);
-	rv_map(&space, 0, 0, 0x1000, PTE_ALL);
-	atomic_store(&stop, false);
-	if (!CHECK_EQ(pthread_create(&thread, NULL, count,
-				     guest_mem_ptr(&rv.tm.mem, rv_entry(&space, 0, 0), 8)),
-		      0))
-		return;
-	while (!atomic_load(&stop))
-		if (!CHECK_EQ(plain_walk(&result, W), 0))
-			break;
-	pthread_join(thread, NULL);
-	/* Toggled an even number of times. */
-	val = page() & ~(PTE_A | PTE_D);
-	CHECK_EQ(val, rv_leaf(0x1000, PTE_ALL & ~(PTE_A | PTE_D)));
-	CHECK_EQ(plain_walk(&result, W), 0);
-	CHECK_EQ(page(), rv_leaf(0x1000, PTE_ALL));
+	/* Another page */
+	CHECK_EQ(write_while_changed(rv_leaf(0x2000, PTE_ALL & ~(PTE_A | PTE_D))), 0);
+	CHECK_EQ(rv.result.gpa, 0x2000);
+	CHECK_EQ(page(), rv_leaf(0x2000, PTE_ALL));
+	/* The same one, marked by somebody else, and with a bit of software */
+	CHECK_EQ(write_while_changed(rv_leaf(0x1000, PTE_ALL | 1 << 8)), 0);
+	CHECK_EQ(page(), rv_leaf(0x1000, PTE_ALL | 1 << 8));
+	/* None, a read-only one, a pointer */
+	CHECK_EQ(write_while_changed(0), 15);
+	CHECK_EQ(page(), 0);
+	CHECK_EQ(write_while_changed(rv_leaf(0x1000, PTE_V | PTE_R | PTE_U)), 15);
+	CHECK_EQ(page(), rv_leaf(0x1000, PTE_V | PTE_R | PTE_U));
+	pointer = rv_leaf(space.root, PTE_V);
+	CHECK_EQ(write_while_changed(pointer), 15);
+	CHECK_EQ(page(), pointer);
 	rv_end();
 }
