@@ -20,7 +20,7 @@ static unsigned int first_level(unsigned int granule, unsigned int tsz)
 {
 	unsigned int level = granule == 16 ? 1 : 0;
 
-	while (a64_level_bit(granule, level) >= 64 - tsz)
+	while (level < 3 && a64_level_bit(granule, level) >= 64 - tsz)
 		level++;
 	return level;
 }

@@ -84,8 +84,8 @@ u32 rv_access(u32 pasid, u64 iova, u32 access)
 	const struct iommu_table *kept =
 		managed ? lookup(&rv, pasid == DMA_NO_PASID ? 0 : pasid) : NULL;
 	u64 pc[2] = {kept ? kept->word[1] : 0, kept ? kept->word[2] : 0};
-	struct iommu_walk_result ref;
-	struct rv_pte last;
+	struct iommu_walk_result ref = {};
+	struct rv_pte last = {};
 	int ref_ret = rv_reference(&rv.tm.mem, &rv.limits, rv.dc, managed, kept ? pc : NULL, pasid,
 				   iova, access, &ref, &last);
 	int ret = rv.format->walk(&walk, &rv.result);

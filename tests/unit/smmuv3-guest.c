@@ -60,7 +60,7 @@ u32 smmu_access(u32 pasid, u64 iova, u32 access)
 		.iova = iova,
 		.access = access,
 	};
-	struct iommu_walk_result ref;
+	struct iommu_walk_result ref = {};
 	int ret = format_smmuv3.walk(&walk, &smmu.result);
 	int ref_ret =
 		a64_reference(&smmu.tm.mem, &smmu.limits, smmu.ste, pasid, iova, access, &ref);

@@ -493,7 +493,7 @@ TEST(table_that_points_to_itself)
 static void random_tables(void)
 {
 	struct a64_space space[2];
-	u64 cd[8], va[64];
+	u64 cd[8], va[64] = {};
 	unsigned int i, n, half;
 
 	table_memory_reset(&smmu.tm);
@@ -523,7 +523,6 @@ static void random_tables(void)
 		unsigned int first = a64_first_level(s);
 		unsigned int level = max(first, (unsigned int)(unit_rand() % 4));
 		u64 attributes = unit_rand() & (unit_rand() | 0xff0ULL) & 0x78000000000ffcULL;
-		u64 at = s->ttb;
 
 		/* Sometimes near one that is there, so that tables fill up. */
 		va[n] = n && unit_rand() % 2 ? va[unit_rand() % n] + (unit_rand() & 0x3ffffff)
@@ -531,7 +530,8 @@ static void random_tables(void)
 		va[n] = region_va(s->tsz, s->upper, va[n]);
 		/* Not into a leaf that is above. */
 		for (i = first; i < level; i++) {
-			at = a64_entry(s, va[n], i);
+			u64 at = a64_entry(s, va[n], i);
+
 			if (table_get(&smmu.tm, at) && (table_get(&smmu.tm, at) & 3) != 3)
 				break;
 			/* Some tables of restricted permissions. */

@@ -388,7 +388,7 @@ static bool is_table(u64 pte)
 /* Random leaves at random levels; accesses around them. */
 static void random_tables(void)
 {
-	u64 va[64];
+	u64 va[64] = {};
 	unsigned int i, n, mode = SV39 + unit_rand() % 3;
 
 	table_memory_reset(&rv.tm);
