@@ -10,8 +10,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "iommu/dma.h"
+#include "iommu/format-plain.h"
 #include "iommu/format-riscv-walk.h"
+#include "util/bytes.h"
 
 /* capabilities */
 #define CAP_VERSION	GENMASK_ULL(7, 0)
@@ -206,14 +207,6 @@ static unsigned int gipc_property(const struct iommu_limits *limits, u8 *buf)
 	return property(limits, true, buf);
 }
 
-static bool all_zero(const u8 *bytes, size_t len)
-{
-	while (len--)
-		if (*bytes++)
-			return false;
-	return true;
-}
-
 /* 0 for a mode that there is not, and for Bare. */
 static unsigned int iosatp_levels(u64 fsc)
 {
@@ -303,54 +296,53 @@ static int parse(const u8 *desc, struct descriptor *d)
 	return 0;
 }
 
-static void fill_table(u8 wire_format, const struct descriptor *d, struct iommu_table *table)
+static bool descriptor_well_formed(const struct iommu_limits *limits, const struct descriptor *d)
 {
+	bool directory = d->tc & TC_PDTV;
+
+	if (d->flags & FLAG_PASID)
+		return !d->tc && !(d->ta & ~(TA_V | TA_ENS | TA_SUM | TA_PSCID)) &&
+		       fsc_well_formed(limits, d->fsc, false);
+	if (!tc_well_formed(d->tc))
+		return false;
+	if (d->flags & FLAG_MANAGED)
+		return directory && !d->ta && !d->fsc;
+	return !(d->ta & ~TA_PSCID) && fsc_well_formed(limits, d->fsc, directory);
+}
+
+static int check(const struct iommu_limits *limits, bool managed, u8 wire_format, const u8 *desc,
+		 struct iommu_table *table)
+{
+	struct descriptor d;
+	int ret = parse(desc, &d);
+
+	if (ret)
+		return ret;
+	if (!descriptor_well_formed(limits, &d))
+		return -EINVAL;
+	if (d.flags & FLAG_PASID && d.pasid >> limits->pasid_bits)
+		return -ERANGE;
+	if (managed != (d.flags != 0))
+		return -EOPNOTSUPP;
+
 	*table = (struct iommu_table){
 		.wire_format = wire_format,
-		.pasid = d->flags & FLAG_PASID ? d->pasid : DMA_NO_PASID,
-		.word = {[TABLE_TC] = d->tc, [TABLE_TA] = d->ta, [TABLE_FSC] = d->fsc},
+		.pasid = d.flags & FLAG_PASID ? d.pasid : DMA_NO_PASID,
+		.word = {[TABLE_TC] = d.tc, [TABLE_TA] = d.ta, [TABLE_FSC] = d.fsc},
 	};
+	return 0;
 }
 
 static int riscv_check(const struct iommu_limits *limits, u8 wire_format, const u8 *desc,
 		       struct iommu_table *table)
 {
-	struct descriptor d;
-	int ret = parse(desc, &d);
-
-	if (ret)
-		return ret;
-	if (d.flags)
-		return -EOPNOTSUPP;
-	if (!tc_well_formed(d.tc) || d.ta & ~TA_PSCID ||
-	    !fsc_well_formed(limits, d.fsc, d.tc & TC_PDTV))
-		return -EINVAL;
-	fill_table(wire_format, &d, table);
-	return 0;
+	return check(limits, false, wire_format, desc, table);
 }
 
 static int gipc_check(const struct iommu_limits *limits, u8 wire_format, const u8 *desc,
 		      struct iommu_table *table)
 {
-	struct descriptor d;
-	int ret = parse(desc, &d);
-
-	if (ret)
-		return ret;
-	if (d.flags & FLAG_PASID) {
-		if (d.tc || d.ta & ~(TA_V | TA_ENS | TA_SUM | TA_PSCID) ||
-		    !fsc_well_formed(limits, d.fsc, false))
-			return -EINVAL;
-		if (d.pasid >> limits->pasid_bits)
-			return -ERANGE;
-	} else if (d.flags & FLAG_MANAGED) {
-		if (!tc_well_formed(d.tc) || !(d.tc & TC_PDTV) || d.ta || d.fsc)
-			return -EINVAL;
-	} else {
-		return -EOPNOTSUPP;
-	}
-	fill_table(wire_format, &d, table);
-	return 0;
+	return check(limits, true, wire_format, desc, table);
 }
 
 /* A first stage, and the rest of what decides over an access. */
@@ -434,16 +426,10 @@ static int find_context(const struct iommu_walk *walk, bool managed, struct cont
 	return 0;
 }
 
-/* Without a PASID, a request cannot say that it is privileged, or more than a read. */
-static u32 plain_access(u32 access)
-{
-	return (access & DMA_WRITE) | (access & (DMA_READ | DMA_EXEC) ? DMA_READ : 0);
-}
-
 static int translate(const struct iommu_walk *walk, bool managed, struct iommu_walk_result *result)
 {
 	bool has_pasid = walk->pasid != DMA_NO_PASID;
-	u32 access = has_pasid ? walk->access : plain_access(walk->access);
+	u32 access = has_pasid ? walk->access : plain_request(walk->access);
 	unsigned int pa_bits = walk->limits->pa_bits;
 	struct riscv_tables tables;
 	struct context ctx;
@@ -483,10 +469,8 @@ static int translate(const struct iommu_walk *walk, bool managed, struct iommu_w
 	case RISCV_WALK_DONE:
 		break;
 	}
-	/* To execute is no more than to read then. */
 	if (!has_pasid)
-		result->access =
-			(result->access & ~DMA_EXEC) | (result->access & DMA_READ ? DMA_EXEC : 0);
+		result->access = plain_result(result->access);
 	result->id = (ctx.ta & TA_PSCID) >> TA_PSCID_POS;
 	return 0;
 }

@@ -9,8 +9,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "iommu/dma.h"
 #include "iommu/format-aarch64-walk.h"
+#include "iommu/format-plain.h"
+#include "util/bytes.h"
 
 /* ID registers */
 #define IDR0_S1P	  BIT(1)
@@ -199,14 +200,6 @@ static unsigned int smmuv3_property(const struct iommu_limits *limits, u8 *buf)
 	return sizeof(property);
 }
 
-static bool all_zero(const u8 *bytes, size_t len)
-{
-	while (len--)
-		if (*bytes++)
-			return false;
-	return true;
-}
-
 /* log2 of the size in bytes of what S1ContextPtr points to, which it is aligned to. */
 static unsigned int context_table_order(enum ste_fmt fmt, unsigned int cdmax)
 {
@@ -381,14 +374,18 @@ static int translate(const struct iommu_walk *walk, const struct context *ctx,
 		[AARCH64_WALK_PERMISSION] = EV_PERMISSION,
 		[AARCH64_WALK_UNREADABLE] = EV_WALK_EABT,
 	};
-	bool upper = walk->iova & BIT_ULL(55);
+	bool upper = walk->iova & BIT_ULL(55), has_pasid = walk->pasid != DMA_NO_PASID;
+	u32 access = has_pasid ? walk->access : plain_request(walk->access);
 	struct aarch64_tables tables = context_tables(ctx, upper);
 	enum aarch64_walk_end end = AARCH64_WALK_TRANSLATION;
 
 	if (!(ctx->word[0] & (upper ? CD0_EPD1 : CD0_EPD0)))
-		end = aarch64_walk(walk->mem, &tables, walk->iova, walk->access, result);
-	if (end == AARCH64_WALK_DONE)
+		end = aarch64_walk(walk->mem, &tables, walk->iova, access, result);
+	if (end == AARCH64_WALK_DONE) {
+		if (!has_pasid)
+			result->access = plain_result(result->access);
 		return 0;
+	}
 
 	/* 5.5: R is for what the walk found, but not for external aborts. */
 	result->silent = end != AARCH64_WALK_UNREADABLE && !(ctx->word[0] & CD0_RECORD);

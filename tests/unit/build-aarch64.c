@@ -20,7 +20,7 @@ static unsigned int first_level(unsigned int granule, unsigned int tsz)
 {
 	unsigned int level = granule == 16 ? 1 : 0;
 
-	while (a64_level_bit(granule, level) >= 64 - tsz)
+	while (level < 3 && a64_level_bit(granule, level) >= 64 - tsz)
 		level++;
 	return level;
 }
@@ -473,10 +473,21 @@ int a64_reference(const struct guest_mem *mem, const struct iommu_limits *limits
 		ips = ref.oas;
 	if (cd_bad(cd, ips))
 		return event(&ref, 0x0a);
+	/* Without a PASID, nothing is privileged, and to execute is to read. */
+	if (pasid == DMA_NO_PASID) {
+		if (access & DMA_EXEC)
+			access |= DMA_READ;
+		access &= DMA_READ | DMA_WRITE;
+	}
 	ret = walk_half(&ref, cd, ips, iova, access);
 	if (ret) {
 		result->silent = result->reason == IOMMU_FAULT_MAPPING && !bits(cd[0], 45, 45);
 		return ret;
+	}
+	if (pasid == DMA_NO_PASID) {
+		result->access &= ~DMA_EXEC;
+		if (result->access & DMA_READ)
+			result->access |= DMA_EXEC;
 	}
 	if (cdmax)
 		result->pasid = substream;

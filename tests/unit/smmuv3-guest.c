@@ -31,14 +31,23 @@ int smmu_attach(u64 ste0, u64 ste1)
 	return ret;
 }
 
-u64 smmu_attach_cd(const u64 cd[8])
+static u64 attach_cd(u64 ste0, u32 index, const u64 cd[8])
 {
-	u64 ste0 = cd_table(&smmu.tm, FMT_LINEAR, 0);
-	u64 gpa = cd_entry(&smmu.tm, ste0, 0);
+	u64 gpa = cd_entry(&smmu.tm, ste0, index);
 
 	cd_put(&smmu.tm, gpa, cd);
-	CHECK_EQ(smmu_attach(ste0, 0), 0);
+	CHECK_EQ(smmu_attach(ste0, STE_DSS(0)), 0);
 	return gpa;
+}
+
+u64 smmu_attach_cd(const u64 cd[8])
+{
+	return attach_cd(cd_table(&smmu.tm, FMT_LINEAR, 0), 0, cd);
+}
+
+u64 smmu_attach_ssid(const u64 cd[8])
+{
+	return attach_cd(cd_table(&smmu.tm, FMT_LINEAR, 4), SSID, cd);
 }
 
 u32 smmu_access(u32 pasid, u64 iova, u32 access)
@@ -51,7 +60,7 @@ u32 smmu_access(u32 pasid, u64 iova, u32 access)
 		.iova = iova,
 		.access = access,
 	};
-	struct iommu_walk_result ref;
+	struct iommu_walk_result ref = {};
 	int ret = format_smmuv3.walk(&walk, &smmu.result);
 	int ref_ret =
 		a64_reference(&smmu.tm.mem, &smmu.limits, smmu.ste, pasid, iova, access, &ref);

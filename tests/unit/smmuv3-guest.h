@@ -33,8 +33,10 @@ void smmu_end(void);
 /* What ATTACH_TABLE says to these words; they are attached if it likes them. */
 int smmu_attach(u64 ste0, u64 ste1);
 
-/* Attaches a single CD. Returns its GPA. */
+/* Attaches a single CD; or one for PASID SSID. Returns its GPA. */
+#define SSID 5
 u64 smmu_attach_cd(const u64 cd[8]);
+u64 smmu_attach_ssid(const u64 cd[8]);
 
 /* The code of the event, or 0; compared with the reference. */
 u32 smmu_access(u32 pasid, u64 iova, u32 access);

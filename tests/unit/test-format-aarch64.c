@@ -5,8 +5,6 @@
 
 #include "smmuv3-guest.h"
 
-#define NONE DMA_NO_PASID
-
 static const u8 granules[] = {12, 14, 16};
 
 /* An address of the region that @tsz bits are missing of, with @low bits in it. */
@@ -36,20 +34,20 @@ static void check_leaf(unsigned int granule, unsigned int tsz, bool upper, unsig
 	a64_map(&space, va, level, pa, A64_RW);
 	cd_fill(cd, &space, 9);
 	cd[0] |= CD_IPS(6);
-	smmu_attach_cd(cd);
+	smmu_attach_ssid(cd);
 	if (!leaf_at(granule, level)) {
-		CHECK_EQ(smmu_access(NONE, va, R), F_TRANSLATION);
+		CHECK_EQ(smmu_access(SSID, va, R), F_TRANSLATION);
 		return;
 	}
-	CHECK_EQ(smmu_access(NONE, va, RW | X), 0);
+	CHECK_EQ(smmu_access(SSID, va, RW | X), 0);
 	CHECK_EQ(smmu.result.start, va / size * size);
 	CHECK_EQ(smmu.result.last, va / size * size + (size - 1));
 	CHECK_EQ(smmu.result.gpa, pa);
 	CHECK_EQ(smmu.result.id, 9);
 	CHECK(!smmu.result.global);
 	/* Its neighbours are not mapped. */
-	CHECK_EQ(smmu_access(NONE, va / size * size - 1, R), F_TRANSLATION);
-	CHECK_EQ(smmu_access(NONE, va / size * size + size, R), F_TRANSLATION);
+	CHECK_EQ(smmu_access(SSID, va / size * size - 1, R), F_TRANSLATION);
+	CHECK_EQ(smmu_access(SSID, va / size * size + size, R), F_TRANSLATION);
 }
 
 static void check_leaves(unsigned int pa_bits)
@@ -95,7 +93,7 @@ static void start_page(unsigned int granule, u64 attributes)
 	a64_init(&page_space, &smmu.tm, granule, 16, false);
 	a64_map(&page_space, 0, 3, 1ULL << granule, attributes);
 	cd_fill(page_cd, &page_space, 1);
-	page_cd_gpa = smmu_attach_cd(page_cd);
+	page_cd_gpa = smmu_attach_ssid(page_cd);
 }
 
 static void set_cd0(u64 bit)
@@ -113,7 +111,7 @@ static void set_table(unsigned int level, u64 bit)
 
 static u32 allowed(u32 privilege)
 {
-	return smmu_access(NONE, 0, privilege) ? 0 : smmu.result.access;
+	return smmu_access(SSID, 0, privilege) ? 0 : smmu.result.access;
 }
 
 TEST(permissions_of_leaves)
@@ -140,9 +138,9 @@ TEST(permissions_of_leaves)
 		start_page(12, rows[i].attributes | A64_AF);
 		CHECK_EQ(allowed(0), rows[i].user);
 		CHECK_EQ(allowed(P), rows[i].privileged);
-		CHECK_EQ(smmu_access(NONE, 0, W), rows[i].user & W ? 0 : F_PERMISSION);
-		CHECK_EQ(smmu_access(NONE, 0, R), rows[i].user & R ? 0 : F_PERMISSION);
-		CHECK_EQ(smmu_access(NONE, 0, P | W), rows[i].privileged & W ? 0 : F_PERMISSION);
+		CHECK_EQ(smmu_access(SSID, 0, W), rows[i].user & W ? 0 : F_PERMISSION);
+		CHECK_EQ(smmu_access(SSID, 0, R), rows[i].user & R ? 0 : F_PERMISSION);
+		CHECK_EQ(smmu_access(SSID, 0, P | W), rows[i].privileged & W ? 0 : F_PERMISSION);
 	}
 	smmu_end();
 }
@@ -185,6 +183,26 @@ TEST(had_ignores_permissions_of_tables)
 	smmu_end();
 }
 
+/* Nothing is privileged then, and what is executed is read. */
+TEST(permissions_without_pasid)
+{
+	unsigned int access;
+
+	smmu_start();
+	start_page(12, A64_USER | A64_AF | A64_UXN);
+	smmu_attach_cd(page_cd);
+	CHECK_EQ(smmu_access(DMA_NO_PASID, 0, R | X), 0);
+	CHECK_EQ(smmu.result.access, RW | X);
+	table_memory_reset(&smmu.tm);
+	start_page(12, A64_AF);
+	smmu_attach_cd(page_cd);
+	CHECK_EQ(smmu_access(DMA_NO_PASID, 0, X), F_PERMISSION);
+	CHECK_EQ(smmu_access(DMA_NO_PASID, 0, P | R), F_PERMISSION);
+	for (access = 0; access < 16; access++)
+		smmu_access(DMA_NO_PASID, 0, access);
+	smmu_end();
+}
+
 TEST(wxn_and_pan)
 {
 	smmu_start();
@@ -194,7 +212,7 @@ TEST(wxn_and_pan)
 	set_cd0(CD_PAN);
 	CHECK_EQ(allowed(0), RW | X);
 	CHECK_EQ(allowed(P), 0);
-	CHECK_EQ(smmu_access(NONE, 0, P | R), F_PERMISSION);
+	CHECK_EQ(smmu_access(SSID, 0, P | R), F_PERMISSION);
 
 	table_memory_reset(&smmu.tm);
 	start_page(12, A64_AF);
@@ -223,7 +241,7 @@ TEST(permissions_combined)
 					table_put(&smmu.tm, page_cd_gpa + 8,
 						  page_cd[1] | (cd & 4 ? CD_HAD : 0));
 					for (access = 0; access < 16; access++)
-						smmu_access(NONE, 0x123, access);
+						smmu_access(SSID, 0x123, access);
 				}
 		}
 	smmu_end();
@@ -247,17 +265,17 @@ TEST(access_flag)
 {
 	smmu_start();
 	start_page(16, A64_USER);
-	CHECK_EQ(smmu_access(NONE, 0, R), F_ACCESS);
+	CHECK_EQ(smmu_access(SSID, 0, R), F_ACCESS);
 	CHECK_EQ(smmu.result.reason, IOMMU_FAULT_MAPPING);
 	set_cd0(CD_AFFD);
-	CHECK_EQ(smmu_access(NONE, 0, R), 0);
+	CHECK_EQ(smmu_access(SSID, 0, R), 0);
 
 	/* Before the permission. */
 	table_memory_reset(&smmu.tm);
 	start_page(12, 0);
-	CHECK_EQ(smmu_access(NONE, 0, W), F_ACCESS);
+	CHECK_EQ(smmu_access(SSID, 0, W), F_ACCESS);
 	set_cd0(CD_AFFD);
-	CHECK_EQ(smmu_access(NONE, 0, W), F_PERMISSION);
+	CHECK_EQ(smmu_access(SSID, 0, W), F_PERMISSION);
 	/* The walk writes nothing. */
 	CHECK_EQ(bits(table_get(&smmu.tm, a64_entry(&page_space, 0, 3)), 10, 10), 0);
 	smmu_end();
@@ -267,11 +285,11 @@ TEST(not_global)
 {
 	smmu_start();
 	start_page(12, A64_USER | A64_AF);
-	CHECK_EQ(smmu_access(NONE, 0, R), 0);
+	CHECK_EQ(smmu_access(SSID, 0, R), 0);
 	CHECK(smmu.result.global);
 	table_memory_reset(&smmu.tm);
 	start_page(12, A64_USER | A64_AF | A64_NOT_GLOBAL);
-	CHECK_EQ(smmu_access(NONE, 0, R), 0);
+	CHECK_EQ(smmu_access(SSID, 0, R), 0);
 	CHECK(!smmu.result.global);
 	smmu_end();
 }
@@ -285,9 +303,9 @@ TEST(contiguous_bit)
 	for (i = 0; i < ARRAY_SIZE(granules); i++) {
 		table_memory_reset(&smmu.tm);
 		start_page(granules[i], A64_RW | A64_CONTIGUOUS);
-		CHECK_EQ(smmu_access(NONE, 0, R), 0);
+		CHECK_EQ(smmu_access(SSID, 0, R), 0);
 		CHECK_EQ(smmu.result.last, (1ULL << granules[i]) - 1);
-		CHECK_EQ(smmu_access(NONE, 1ULL << granules[i], R), F_TRANSLATION);
+		CHECK_EQ(smmu_access(SSID, 1ULL << granules[i], R), F_TRANSLATION);
 	}
 	smmu_end();
 }
@@ -311,7 +329,7 @@ TEST(each_bit_of_a_page)
 		else if (bit == 10)
 			want = F_ACCESS;
 		table_put(&smmu.tm, a64_entry(&page_space, 0, 3), leaf ^ 1ULL << bit);
-		CHECK_EQ(smmu_access(NONE, 0, RW), want);
+		CHECK_EQ(smmu_access(SSID, 0, RW), want);
 		if (!want)
 			CHECK_EQ(smmu.result.gpa,
 				 bit >= 12 && bit < 48 ? 0x1000 ^ 1ULL << bit : 0x1000);
@@ -343,7 +361,7 @@ TEST(output_beyond_ips)
 					if (bit >= 48 && (granules[i] < 16 || oas < 6))
 						want = 0;
 					a64_map(&page_space, 0, 3, pa, A64_RW);
-					CHECK_EQ(smmu_access(NONE, 0, R), want);
+					CHECK_EQ(smmu_access(SSID, 0, R), want);
 				}
 			}
 	smmu_end();
@@ -357,12 +375,12 @@ TEST(table_beyond_ips)
 	start_page(12, A64_RW);
 	page_cd[0] &= ~CD_IPS(7);
 	set_cd0(CD_IPS(0));
-	CHECK_EQ(smmu_access(NONE, 0, R), 0);
+	CHECK_EQ(smmu_access(SSID, 0, R), 0);
 	at = a64_entry(&page_space, 0, 1);
 	table_put(&smmu.tm, at, 1ULL << 32 | 3);
-	CHECK_EQ(smmu_access(NONE, 0, R), F_ADDR_SIZE);
+	CHECK_EQ(smmu_access(SSID, 0, R), F_ADDR_SIZE);
 	table_put(&smmu.tm, at, 1ULL << 31 | 3);
-	CHECK_EQ(smmu_access(NONE, 0, R), F_WALK_EABT);
+	CHECK_EQ(smmu_access(SSID, 0, R), F_WALK_EABT);
 	CHECK_EQ(smmu.result.reason, IOMMU_FAULT_UNKNOWN);
 	smmu_end();
 }
@@ -378,17 +396,17 @@ TEST(tables_at_52_bits)
 	a64_init(&space, &smmu.tm, 16, 12, false);
 	cd_fill(cd, &space, 1);
 	cd[0] |= CD_IPS(6);
-	smmu_attach_cd(cd);
+	smmu_attach_ssid(cd);
 	/* 51:48 of the address are 8, in bits 15:12. */
 	table_put(&smmu.tm, space.ttb, 8 << 12 | 3);
 	table_put(&smmu.tm, TABLE_BANK_52, (8 << 12 | 0x10000) | 3);
 	table_put(&smmu.tm, TABLE_BANK_52 + 0x10000,
 		  a64_leaf(&space, 3, 0xf00000050000ULL | 5ULL << 48, A64_RW));
-	CHECK_EQ(smmu_access(NONE, 0x123, R), 0);
+	CHECK_EQ(smmu_access(SSID, 0x123, R), 0);
 	CHECK_EQ(smmu.result.gpa, 0x5f00000050000ULL);
 	/* With fewer, the same bits are reserved. */
 	smmu.limits.pa_bits = 48;
-	CHECK_EQ(smmu_access(NONE, 0x123, R), F_WALK_EABT);
+	CHECK_EQ(smmu_access(SSID, 0x123, R), F_WALK_EABT);
 	smmu_end();
 }
 
@@ -408,13 +426,13 @@ TEST(addresses_out_of_range)
 		a64_map(&upper, ~0ULL, 3, 0x4000, A64_RW);
 		cd_fill(cd, &lower, 1);
 		cd_add(cd, &upper);
-		smmu_attach_cd(cd);
-		CHECK_EQ(smmu_access(NONE, 0, R), 0);
-		CHECK_EQ(smmu_access(NONE, ~0ULL, R), 0);
+		smmu_attach_ssid(cd);
+		CHECK_EQ(smmu_access(SSID, 0, R), 0);
+		CHECK_EQ(smmu_access(SSID, ~0ULL, R), 0);
 		CHECK_EQ(smmu.result.gpa, 0x4000);
 		for (bit = 64 - sizes[i]; bit < 64; bit++) {
-			CHECK_EQ(smmu_access(NONE, 1ULL << bit, R), F_TRANSLATION);
-			CHECK_EQ(smmu_access(NONE, ~0ULL ^ 1ULL << bit, R), F_TRANSLATION);
+			CHECK_EQ(smmu_access(SSID, 1ULL << bit, R), F_TRANSLATION);
+			CHECK_EQ(smmu_access(SSID, ~0ULL ^ 1ULL << bit, R), F_TRANSLATION);
 		}
 	}
 	smmu_end();
@@ -436,18 +454,18 @@ TEST(top_byte_ignored)
 	for (tbi = 0; tbi < 4; tbi++) {
 		u64 with = cd[0] | (tbi & 1 ? CD_TBI(0) : 0) | (tbi & 2 ? CD_TBI(1) : 0);
 
-		table_put(&smmu.tm, smmu_attach_cd(cd), with);
+		table_put(&smmu.tm, smmu_attach_ssid(cd), with);
 		for (bit = 48; bit < 64; bit++) {
-			CHECK_EQ(smmu_access(NONE, 0x5678 | 1ULL << bit, R),
+			CHECK_EQ(smmu_access(SSID, 0x5678 | 1ULL << bit, R),
 				 tbi & 1 && bit >= 56 ? 0 : F_TRANSLATION);
-			CHECK_EQ(smmu_access(NONE, ~0ULL ^ 1ULL << bit, R),
+			CHECK_EQ(smmu_access(SSID, ~0ULL ^ 1ULL << bit, R),
 				 tbi & 2 && bit >= 56 ? 0 : F_TRANSLATION);
 		}
-		CHECK_EQ(smmu_access(NONE, 0x5678, R), 0);
+		CHECK_EQ(smmu_access(SSID, 0x5678, R), 0);
 		CHECK_EQ(smmu.result.top_ignored, tbi & 1);
 	}
 	/* The result is about the address as it came. */
-	CHECK_EQ(smmu_access(NONE, 0xa500000000005678ULL, R), 0);
+	CHECK_EQ(smmu_access(SSID, 0xa500000000005678ULL, R), 0);
 	CHECK_EQ(smmu.result.start, 0xa500000000005000ULL);
 	CHECK_EQ(smmu.result.last, 0xa500000000005fffULL);
 	smmu_end();
@@ -466,7 +484,7 @@ TEST(table_that_points_to_itself)
 		/* The first table of the walk is a full one only here. */
 		at = a64_entry(&page_space, 0, 1);
 		table_put(&smmu.tm, at, align_down(at, 1ULL << granules[i]) | 3);
-		smmu_access(NONE, 0, R);
+		smmu_access(SSID, 0, R);
 	}
 	smmu_end();
 }
@@ -475,7 +493,7 @@ TEST(table_that_points_to_itself)
 static void random_tables(void)
 {
 	struct a64_space space[2];
-	u64 cd[8], va[64];
+	u64 cd[8], va[64] = {};
 	unsigned int i, n, half;
 
 	table_memory_reset(&smmu.tm);
@@ -498,14 +516,13 @@ static void random_tables(void)
 	}
 	cd[1] |= unit_rand() % 3 ? 0 : CD_HAD;
 	cd[2] |= unit_rand() % 3 ? 0 : CD_HAD;
-	smmu_attach_cd(cd);
+	smmu_attach_ssid(cd);
 
 	for (n = 0; n < ARRAY_SIZE(va); n++) {
 		struct a64_space *s = &space[unit_rand() % 2];
 		unsigned int first = a64_first_level(s);
 		unsigned int level = max(first, (unsigned int)(unit_rand() % 4));
 		u64 attributes = unit_rand() & (unit_rand() | 0xff0ULL) & 0x78000000000ffcULL;
-		u64 at = s->ttb;
 
 		/* Sometimes near one that is there, so that tables fill up. */
 		va[n] = n && unit_rand() % 2 ? va[unit_rand() % n] + (unit_rand() & 0x3ffffff)
@@ -513,7 +530,8 @@ static void random_tables(void)
 		va[n] = region_va(s->tsz, s->upper, va[n]);
 		/* Not into a leaf that is above. */
 		for (i = first; i < level; i++) {
-			at = a64_entry(s, va[n], i);
+			u64 at = a64_entry(s, va[n], i);
+
 			if (table_get(&smmu.tm, at) && (table_get(&smmu.tm, at) & 3) != 3)
 				break;
 			/* Some tables of restricted permissions. */
@@ -532,7 +550,7 @@ static void random_tables(void)
 
 		if (unit_rand() % 4 == 0)
 			iova ^= 1ULL << unit_rand() % 64;
-		smmu_access(NONE, iova, unit_rand() % 16);
+		smmu_access(SSID, iova, unit_rand() % 16);
 	}
 }
 
@@ -635,10 +653,10 @@ TEST(fuzz_arbitrary_memory)
 			u32 pasid = unit_rand() % 3 ? unit_rand() % (1U << cdmax) : unit_rand();
 
 			if (unit_rand() % 3 == 0)
-				pasid = NONE;
+				pasid = DMA_NO_PASID;
 			if (fmt == FMT_LINEAR && pasid < 1U << cdmax)
 				random_cd(table + pasid * 64ULL);
-			else if (pasid == NONE && !cdmax)
+			else if (pasid == DMA_NO_PASID && !cdmax)
 				random_cd(table);
 			if (!smmu_access(pasid, random_iova(), unit_rand() % 16))
 				passed++;
@@ -682,7 +700,7 @@ TEST(entry_that_changes_meanwhile)
 		const struct iommu_walk walk = {.mem = &smmu.tm.mem,
 						.limits = &smmu.limits,
 						.base = &smmu.table,
-						.pasid = NONE,
+						.pasid = SSID,
 						.access = R};
 		struct iommu_walk_result result;
 
