@@ -3,6 +3,7 @@
 #   make run        install what the build needs, build, run the built-in guest
 #   make run-linux  the same with a stock Debian guest, to its shell
 #   make check      all tests, on x86 those of the other architectures, too
+#   make bench      what lkvm costs, in numbers: docs/performance.md
 #   make lint       formatting, static analysis, scripts and man page
 #   make            only build
 #   make install    with PREFIX, DESTDIR; make uninstall
@@ -91,8 +92,6 @@ $(SYSROOT_READY): tests/sysroot
 	@mkdir -p $(@D)
 	$(Q)tests/sysroot $(ARCH) $(SYSROOT) $(CC) $(CFLAGS) $(LDFLAGS)
 	@touch $@
-
-$(GUEST_ELFS): | $(SYSROOT_READY)
 endif
 
 WRAPPED := fdt_nodes fdt_irq msi_map phys_bits
@@ -127,9 +126,13 @@ $(UNIT_TESTS:%=$(1)/tests/%): $(1)/tests/%: $(1)/tests/helpers.a $(1)/lkvm.a
 	@mkdir -p $$(@D)
 	$$(if $$(Q),@echo "  LD      $$@")
 	$$(Q)$$(CC) $$(CFLAGS) $(2) $$(TEST_LDFLAGS) -pthread -o $$@ $$(filter %.o,$$^) \
-		$$(filter %.a,$$^) $(ARCH_LIBS)
+		$$(TEST_ARCHIVES) $$(filter %.a,$$^) $(ARCH_LIBS)
 $(foreach s,$(UNIT_SRCS),$(if $(filter test-%,$(notdir $(s))),
 $(1)/tests/$(basename $(notdir $(s))): $(s:%.c=$(1)/%.o)))
+
+# The architecture's own, before what the helpers have in their places.
+$(foreach s,$(wildcard tests/unit/$(ARCH)/test-*.c),
+$(1)/tests/$(basename $(notdir $(s))): TEST_ARCHIVES := $(1)/lkvm.a)
 
 -include $$(shell find $(1) -name '*.d' 2>/dev/null)
 endef
@@ -159,6 +162,11 @@ cross-tests: $(CROSS_TESTS:%=$(BUILD)/tests/%)
 test-shims: lab-tools $(BUILD)/tests/kvm-shim.so $(BUILD)/tests/lkvm-dynamic
 
 # With LDFLAGS, to run in the lab, too.
+BENCH_TOOLS := $(BUILD)/tests/exec-time $(BUILD)/tests/vm-floor
+$(BENCH_TOOLS): $(BUILD)/tests/%: $(BUILD)/tests/bench/%.o
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+
 LAB_TOOLS := $(BUILD)/tests/pty-run $(BUILD)/tests/socket-cat $(BUILD)/tests/tap-run
 lab-tools: $(LAB_TOOLS)
 $(LAB_TOOLS): $(BUILD)/tests/%: $(BUILD)/tests/tools/%.o
@@ -208,9 +216,14 @@ check-build: $(BUILD)/lkvm guests lab-tools \
 
 include tests/lint.mk
 
-bench: deps-build
-	$(Q)$(MAKE) $(BENCHES:%=$(BUILD)/tests/%)
-	$(Q)for b in $(BENCHES); do $(BUILD)/tests/$$b || exit 1; done
+# Those that need no guest run where they are built for.
+RUN_BENCHES := $(if $(filter $(HOST_ARCH),$(ARCH)),$(BENCHES))
+
+bench: deps-$(if $(filter x86,$(ARCH)),lab,lab-$(ARCH))
+	$(Q)$(MAKE) lkvm guests $(RUN_BENCHES:%=$(BUILD)/tests/%) $(BENCH_TOOLS)
+	$(Q)for b in $(RUN_BENCHES); do $(BUILD)/tests/$$b || exit 1; done
+	$(Q)tests/lab/lab fetch $(ARCH)
+	$(Q)CROSS_COMPILE=$(CROSS_COMPILE) tests/bench/run $(ARCH)
 
 install: lkvm
 	install -D -m 755 lkvm $(DESTDIR)$(BINDIR)/lkvm

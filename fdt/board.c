@@ -108,6 +108,17 @@ int arch_init_board(struct machine *m)
 	return ret;
 }
 
+/* Linux cuts it off without a word (COMMAND_LINE_SIZE, with the final NUL). */
+static void check_cmdline(const struct machine_config *config)
+{
+	size_t len = config->cmdline ? strlen(config->cmdline) : 0;
+	size_t most = arch_image_kind == IMAGE_ARM64 ? 2047 : 1023;
+
+	if (len > most)
+		pr_warn("the command line has %zu characters: Linux on %s takes the first %zu", len,
+			arch_name, most);
+}
+
 static int load_kernel(struct machine *m, struct image_places *places)
 {
 	const struct machine_config *config = m->config;
@@ -119,6 +130,7 @@ static int load_kernel(struct machine *m, struct image_places *places)
 		.fdt_max = FDT_MAX_SIZE,
 	};
 
+	check_cmdline(config);
 	if (!config->kernel) {
 		image.builtin = guest_demo_start;
 		image.builtin_size = guest_demo_end - guest_demo_start;

@@ -117,7 +117,7 @@ bool buf_is_zero(const struct buf *b, u64 off, u64 len)
 /* Sends @n MAPs in one kick; true if every one is answered in full with OK. */
 static bool send_maps(const struct viommu_req_map *req, unsigned int n)
 {
-	struct viommu_tail tail[DISK_PARTS];
+	struct viommu_tail tail[MAX_DISK_PARTS];
 	unsigned int i;
 	bool ok = true;
 
@@ -130,7 +130,7 @@ static bool send_maps(const struct viommu_req_map *req, unsigned int n)
 	return ok;
 }
 
-_Static_assert((int)BUF_PAGES <= DISK_PARTS, "send_maps() has room for DISK_PARTS");
+_Static_assert((int)BUF_PAGES <= MAX_DISK_PARTS, "send_maps() has room for MAX_DISK_PARTS");
 
 static struct viommu_req_map map_granule(u32 domain, u64 iova, const void *cpu, u32 flags)
 {
@@ -160,6 +160,21 @@ struct part {
 	u32 flags; /* no more than the device needs */
 };
 
+unsigned int disk_nr_parts(const struct disk *d)
+{
+	return d->maps_doorbell ? MAX_DISK_PARTS : MAX_DISK_PARTS - 1;
+}
+
+static u32 doorbell_flags(void)
+{
+	return iommu.v.features & VIOMMU_F_MMIO ? VIOMMU_MAP_MMIO : 0;
+}
+
+static void *doorbell_granule(const struct disk *d)
+{
+	return (void *)(uintptr_t)align_down(d->doorbell, granule());
+}
+
 static void disk_parts(struct disk *d, struct part *p)
 {
 	struct blk *b = &d->blk;
@@ -171,6 +186,51 @@ static void disk_parts(struct disk *d, struct part *p)
 	p[2] = (struct part){b->vq.used, &b->vq.used_dev, VIOMMU_MAP_WRITE};
 	p[3] = (struct part){b->header.cpu, &b->header.dev, VIOMMU_MAP_READ};
 	p[4] = (struct part){b->status.cpu, &b->status.dev, VIOMMU_MAP_WRITE};
+	p[5] = (struct part){doorbell_granule(d), &d->doorbell_iova,
+			     VIOMMU_MAP_WRITE | doorbell_flags()};
+}
+
+u64 disk_message_iova(const struct disk *d)
+{
+	return d->doorbell_iova + d->doorbell % granule();
+}
+
+/* After the addresses have changed. */
+static void redirect_messages(struct disk *d)
+{
+	if (d->maps_doorbell)
+		pci_msix_redirect(d->blk.v.at.bdf, LINE_DISK, disk_message_iova(d));
+}
+
+int disk_map_doorbell(struct disk *d, u32 flags)
+{
+	return viommu_map(&iommu, d->domain, d->doorbell_iova, gpa_of(doorbell_granule(d)),
+			  granule(), flags | doorbell_flags());
+}
+
+int disk_unmap_doorbell(struct disk *d)
+{
+	return viommu_unmap(&iommu, d->domain, d->doorbell_iova, d->doorbell_iova + granule() - 1);
+}
+
+/* Whether PROBE says that messages of @endpoint are not translated. */
+static bool has_msi_region(u32 endpoint)
+{
+	static u64 answer[PAGE_SIZE / 8];
+	const struct viommu_property *p;
+	bool bad = false;
+	u32 pos = 0;
+
+	if (!(iommu.v.features & VIOMMU_F_PROBE) ||
+	    iommu.probe_size + sizeof(struct viommu_tail) > sizeof(answer) ||
+	    viommu_probe(&iommu, endpoint, answer))
+		return false;
+	while ((p = viommu_next_property(&iommu, answer, &pos, &bad))) {
+		if (p->type == VIOMMU_PROBE_RESV_MEM &&
+		    ((const struct viommu_resv_mem *)(const void *)p)->subtype == VIOMMU_RESV_MSI)
+			return true;
+	}
+	return false;
 }
 
 bool disk_open(struct disk *d, unsigned int index, const struct fw_device *at)
@@ -184,40 +244,47 @@ bool disk_open(struct disk *d, unsigned int index, const struct fw_device *at)
 		d->translated = fw_endpoint(at, &d->endpoint);
 	if (virtio_route(&d->blk.v, LINE_DISK, LINE_DISK))
 		d->blk.vector = LINE_DISK;
+	if (d->translated && !at->is_mmio && !d->blk.v.wired && d->blk.vector != VIRTIO_NO_VECTOR &&
+	    !has_msi_region(d->endpoint)) {
+		d->maps_doorbell = true;
+		d->doorbell = pci_msix_address(at->bdf, LINE_DISK);
+	}
 	virtio_reset(&d->blk.v);
 	return true;
 }
 
 void disk_use_gpa(struct disk *d)
 {
-	struct part p[DISK_PARTS];
+	struct part p[MAX_DISK_PARTS];
 	unsigned int i;
 
 	disk_parts(d, p);
-	for (i = 0; i < DISK_PARTS; i++)
+	for (i = 0; i < disk_nr_parts(d); i++)
 		*p[i].dev = gpa_of(p[i].cpu);
+	redirect_messages(d);
 }
 
 void disk_use_iova(struct disk *d)
 {
-	struct part p[DISK_PARTS];
+	struct part p[MAX_DISK_PARTS];
 	unsigned int i;
 
 	disk_parts(d, p);
-	for (i = 0; i < DISK_PARTS; i++)
+	for (i = 0; i < disk_nr_parts(d); i++)
 		*p[i].dev = iova_take(1);
+	redirect_messages(d);
 }
 
 bool disk_map(struct disk *d, u32 domain)
 {
-	struct viommu_req_map req[DISK_PARTS];
-	struct part p[DISK_PARTS];
+	struct viommu_req_map req[MAX_DISK_PARTS];
+	struct part p[MAX_DISK_PARTS];
 	unsigned int i;
 
 	disk_parts(d, p);
-	for (i = 0; i < DISK_PARTS; i++)
+	for (i = 0; i < disk_nr_parts(d); i++)
 		req[i] = map_granule(domain, *p[i].dev, p[i].cpu, p[i].flags);
-	return send_maps(req, DISK_PARTS);
+	return send_maps(req, disk_nr_parts(d));
 }
 
 int disk_rw(struct disk *d, u32 type, u64 sector, const struct buf *b, u64 off, u32 len)

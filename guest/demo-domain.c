@@ -144,7 +144,7 @@ void demo_translated(struct disk *d)
 	if (!check_status(viommu_attach(&iommu, d->domain, d->endpoint, 0), VIOMMU_S_OK,
 			  "ATTACH") ||
 	    !check(disk_map(d, d->domain), "its %u pages mapped by as many requests in one kick",
-		   DISK_PARTS) ||
+		   disk_nr_parts(d)) ||
 	    !check(buf_map(&out, d->domain, VIOMMU_MAP_READ) &&
 			   buf_map(&in, d->domain, VIOMMU_MAP_WRITE),
 		   "two buffers mapped, to be read at 0x%lx, to be written at 0x%lx", out.iova,
@@ -182,6 +182,67 @@ void demo_interrupts(struct disk *d)
 	check(irq_wait_line(LINE_EVENT, before), "a fault report comes with an interrupt");
 	check_blocked(d, ret, BLK_IOERR, &e,
 		      "it is that of a read into the buffer mapped without WRITE");
+}
+
+/* Two checks: a message to IOVA @addr becomes a fault report instead of an interrupt. */
+static void check_message_lost(struct disk *d, u64 addr, const char *what)
+{
+	const struct expected_fault e = {
+		.reason = VIOMMU_FAULT_MAPPING,
+		.access = VIOMMU_FAULT_WRITE,
+		.first = addr,
+		.last = addr,
+	};
+	u32 before;
+
+	viommu_drop_faults(&iommu);
+	irq_take();
+	before = irq_count[LINE_DISK];
+	check_blocked(d, blk_flush(&d->blk), BLK_OK, &e, what);
+	irq_take();
+	check(irq_count[LINE_DISK] == before, "and there is no interrupt");
+}
+
+/* Where memory is mapped, a message is data. */
+static void message_to_memory(struct disk *d)
+{
+	u64 iova = iova_take(1);
+	u32 *mem = mem_alloc(granule(), granule());
+	u32 before;
+
+	check_status(viommu_map(&iommu, d->domain, iova, gpa_of(mem), granule(), VIOMMU_MAP_WRITE),
+		     VIOMMU_S_OK, "MAP of memory");
+	*mem = ~0U;
+	irq_take();
+	before = irq_count[LINE_DISK];
+	pci_msix_redirect(d->blk.v.at.bdf, LINE_DISK, iova);
+	check_io(d, blk_flush(&d->blk), "a request whose message goes there");
+	timeout_start(VIRTIO_HANG_MS);
+	while (READ_ONCE(*mem) == ~0U && !timeout_expired())
+		cpu_relax();
+	irq_take();
+	check(READ_ONCE(*mem) != ~0U && irq_count[LINE_DISK] == before,
+	      "the message's data, 0x%x, is in memory, and there is no interrupt", *mem);
+	pci_msix_redirect(d->blk.v.at.bdf, LINE_DISK, disk_message_iova(d));
+	viommu_unmap(&iommu, d->domain, iova, iova + granule() - 1);
+}
+
+void demo_messages(struct disk *d)
+{
+	section("Interrupt messages through the domain");
+	note("the doorbell 0x%lx of %s is mapped at 0x%lx", d->doorbell, d->name,
+	     disk_message_iova(d));
+	check_status(disk_unmap_doorbell(d), VIOMMU_S_OK, "UNMAP of the doorbell");
+	check_message_lost(d, disk_message_iova(d), "a message to where it was");
+	check_status(disk_map_doorbell(d, VIOMMU_MAP_READ), VIOMMU_S_OK, "MAP without WRITE");
+	check_message_lost(d, disk_message_iova(d), "a message to there");
+	check_status(disk_unmap_doorbell(d), VIOMMU_S_OK, "UNMAP");
+	check_status(disk_map_doorbell(d, VIOMMU_MAP_WRITE), VIOMMU_S_OK, "MAP with WRITE");
+	completion_by_interrupt(d);
+	pci_msix_redirect(d->blk.v.at.bdf, LINE_DISK, d->doorbell);
+	check_message_lost(d, d->doorbell, "a message to the doorbell's own address");
+	message_to_memory(d);
+	completion_by_interrupt(d);
 }
 
 void demo_permissions(struct disk *d)

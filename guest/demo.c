@@ -213,6 +213,8 @@ static void demo_iommu(void)
 	if (!check(first, "a disk that is writable and blank: the rest is tried on it"))
 		return;
 	demo_interrupts(first);
+	if (first->maps_doorbell)
+		demo_messages(first);
 	demo_permissions(first);
 	demo_unmap(first);
 	if (second)

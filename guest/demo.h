@@ -21,10 +21,21 @@ struct disk {
 	bool translated; /* its DMA goes through the virtio-iommu */
 	bool usable; /* it can be written, and holds nothing that could be lost */
 	u32 domain;
+
+	/*
+	 * Its interrupt messages are translated as its DMA is: the doorbell that they are for, and
+	 * the IOVA at which the granule around that is mapped.
+	 */
+	bool maps_doorbell;
+	u64 doorbell, doorbell_iova;
 };
 
-/* The parts of a disk's queue and request that the device accesses: each is a page. */
-#define DISK_PARTS 5
+/*
+ * The parts of a disk's queue and request that the device accesses: each is a page; and the
+ * doorbell if it needs a mapping.
+ */
+#define MAX_DISK_PARTS 6
+unsigned int disk_nr_parts(const struct disk *d);
 
 /* A domain for what does not last; each disk has one of its own; the last does not exist. */
 static inline u32 scratch_domain(void)
@@ -66,6 +77,11 @@ void disk_use_gpa(struct disk *d);
 void disk_use_iova(struct disk *d);
 bool disk_map(struct disk *d, u32 domain);
 
+/* Where its messages go, and one request more or less, of the doorbell. */
+u64 disk_message_iova(const struct disk *d);
+int disk_map_doorbell(struct disk *d, u32 flags);
+int disk_unmap_doorbell(struct disk *d);
+
 /* As BLK functions; a disk that is not translated is told the pages one by one. */
 int disk_rw(struct disk *d, u32 type, u64 sector, const struct buf *b, u64 off, u32 len);
 
@@ -103,6 +119,7 @@ void demo_requests(u32 endpoint);
 void demo_little_room(u32 endpoint);
 void demo_translated(struct disk *d);
 void demo_interrupts(struct disk *d);
+void demo_messages(struct disk *d);
 void demo_permissions(struct disk *d);
 void demo_unmap(struct disk *d);
 void demo_isolation(struct disk *a, struct disk *b);

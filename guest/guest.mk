@@ -65,12 +65,12 @@ guest-rt-objs := $(addprefix $(GUEST_BUILD)/,$(guest-rt-y) $(guest-rt-$(ARCH)))
 guests: $(GUESTS)
 .PHONY: guests
 
-$(GUEST_BUILD)/%.o: %.c
+$(GUEST_BUILD)/%.o: %.c | $(SYSROOT_READY)
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  CC      $@")
 	$(Q)$(CC) $(GUEST_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(GUEST_BUILD)/%.o: %.S
+$(GUEST_BUILD)/%.o: %.S | $(SYSROOT_READY)
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  CC      $@")
 	$(Q)$(CC) $(GUEST_CFLAGS) -MMD -MP -c -o $@ $<
@@ -95,6 +95,9 @@ $(GUEST_BARE:%=$(GUEST_BUILD)/%.elf): $(GUEST_BUILD)/%.elf: $(GUEST_BUILD)/tests
 	$(if $(Q),@echo "  LD      $@")
 	$(Q)$(CC) -nostdlib -static -Wl,--build-id=none -Wl,-z,noexecstack -Wl,--nmagic \
 		-Wl,--strip-all -Wl,-Ttext=0x100000 -o $@ $<
+
+$(GUEST_BARE:%=$(GUEST_BUILD)/%.img): $(GUEST_BUILD)/%.img: $(GUEST_BUILD)/%.elf
+	$(Q)$(OBJCOPY) -O binary $< $@
 
 .SECONDARY: $(guest-rt-objs)
 -include $(shell find $(GUEST_BUILD) -name '*.d' 2>/dev/null)

@@ -125,6 +125,8 @@ static void cpu_node(const struct vcpu *vcpu, struct fdt_tree *t)
 	fdt_prop_string(t, "compatible", "riscv,cpu-intc");
 	fdt_prop_empty(t, "interrupt-controller");
 	fdt_prop_u32(t, "#interrupt-cells", 1);
+	/* Its own, as the root of the interrupt tree; else it had the one of all devices. */
+	fdt_prop_u32(t, "interrupt-parent", FDT_PHANDLE_CPU0 + vcpu->index);
 	fdt_prop_phandle(t, FDT_PHANDLE_CPU0 + vcpu->index);
 	fdt_tree_end(t);
 	fdt_tree_end(t);

@@ -43,6 +43,8 @@ static int init_plic(struct machine *m)
 
 	plic_init(&vm->irqchip->plic, RISCV_NR_SOURCES, m->config->nr_vcpus, plic_output_changed,
 		  vm);
+	/* The others hold their wires until they are served. */
+	plic_set_edge(&vm->irqchip->plic, FDT_GSI_POWER_BUTTON);
 	vm->irqchip->kind = RISCV_IRQCHIP_PLIC;
 	irq_init_wires(vm);
 	ret = bus_add(&vm->mmio, RISCV_PLIC_BASE, RISCV_PLIC_SIZE, plic_access, &vm->irqchip->plic);

@@ -100,17 +100,35 @@ void plic_destroy(struct plic *plic)
 	pthread_mutex_destroy(&plic->lock);
 }
 
+void plic_set_edge(struct plic *plic, unsigned int source)
+{
+	assign(plic->edge, source, true);
+}
+
+/* With plic->lock: a request goes to the contexts. */
+static void forward(struct plic *plic, unsigned int source)
+{
+	assign(plic->pending, source, true);
+	update_all(plic);
+}
+
+/*
+ * The gateway forwards no other request while one is not completed ("Interrupt Gateways"), and
+ * keeps a single edge until then.
+ */
 void plic_set_level(struct plic *plic, unsigned int source, bool up)
 {
+	bool rise;
+
 	if (!source || source > plic->nr_sources)
 		return;
 	pthread_mutex_lock(&plic->lock);
+	rise = up && !test(plic->level, source);
 	assign(plic->level, source, up);
-	/* The gateway takes no other request while one is not completed ("Interrupt Gateways"). */
-	if (up && !test(plic->in_service, source)) {
-		assign(plic->pending, source, true);
-		update_all(plic);
-	}
+	if (rise && !test(plic->in_service, source))
+		forward(plic, source);
+	else if (rise && test(plic->edge, source))
+		assign(plic->again, source, true);
 	pthread_mutex_unlock(&plic->lock);
 }
 
@@ -135,10 +153,9 @@ static void complete(struct plic *plic, unsigned int index, u32 source)
 	    !test(plic->in_service, source))
 		return;
 	assign(plic->in_service, source, false);
-	if (test(plic->level, source)) {
-		assign(plic->pending, source, true);
-		update_all(plic);
-	}
+	if (test(test(plic->edge, source) ? plic->again : plic->level, source))
+		forward(plic, source);
+	assign(plic->again, source, false);
 }
 
 static u32 context_read(struct plic *plic, u64 off)

@@ -10,13 +10,21 @@ LINT_GUEST := $(wildcard guest/*.c guest/rt/*.c $(GUEST_ROOM)/*.c tests/guests/*
 LINT_SRCS := main.c $(LIB_SRCS) \
 	$(wildcard $(addsuffix /*.c,tests/unit tests/unit/$(ARCH) tests/bench tests/tools tests/shims))
 
+# Of another architecture only what is its own.
+ifneq ($(ARCH),$(HOST_ARCH))
+LINT_GUEST := $(filter $(GUEST_ROOM)/% guest/rt/fdt% guest/rt/uart%,$(LINT_GUEST))
+LINT_SRCS := $(foreach r,$(ARCH_ROOMS),$(wildcard $(r)/*.c)) \
+	$(wildcard tests/unit/fdt/*.c tests/unit/$(ARCH)/*.c)
+LINT_TARGET := --target=$(CROSS_COMPILE:-=) -isystem /usr/$(CROSS_COMPILE:-=)/include
+endif
+
 ANALYZE := clang --analyze --analyzer-output text -Xclang -analyzer-werror
 
-$(LINT_GUEST:%.c=$(LINT_OUT)/%.ok): LINT_CFLAGS = $(GUEST_CFLAGS)
-$(LINT_SRCS:%.c=$(LINT_OUT)/%.ok): LINT_CFLAGS = $(LKVM_CFLAGS) -Itests/unit
+$(LINT_GUEST:%.c=$(LINT_OUT)/%.ok): LINT_CFLAGS = $(LINT_TARGET) $(filter-out -march=%,$(GUEST_CFLAGS))
+$(LINT_SRCS:%.c=$(LINT_OUT)/%.ok): LINT_CFLAGS = $(LINT_TARGET) $(LKVM_CFLAGS) -Itests/unit
 
 # The second run of the compiler only lists what the file includes.
-$(LINT_OUT)/%.ok: %.c
+$(LINT_OUT)/%.ok: %.c | $(SYSROOT_READY)
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  ANALYZE $<")
 	$(Q)$(ANALYZE) $(filter-out -MMD -MP,$(LINT_CFLAGS)) -o $(@:.ok=.plist) $<
@@ -27,7 +35,7 @@ lint-analyze: $(LINT_GUEST:%.c=$(LINT_OUT)/%.ok) $(LINT_SRCS:%.c=$(LINT_OUT)/%.o
 	@:
 
 lint: deps-lint
-	$(Q)+tests/lint $(MAKE) ARCH=$(ARCH)
+	$(Q)+ARCHES="$(CHECK_ARCHES)" tests/lint $(MAKE)
 
 -include $(shell find $(LINT_OUT) -name '*.d' 2>/dev/null)
 

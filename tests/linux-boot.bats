@@ -53,6 +53,17 @@ boot() # [OPTION OF LAB RUN]...
 	EOT
 }
 
+# Linux on x86 maps no doorbells.
+# bats test_tags=not-x86,not-riscv64
+@test "boot: messages that go through the IOMMU: the guest maps the doorbell" {
+	boot --guest 6.12 --guest "$pages" <<-EOT
+		6.12|2|elf|02.0 03.0|DMA|$iommu,msi=mapped|iommu.strict=1
+		6.12|1|elf|02.0 mmio0|DMA-FQ|$iommu,msi=mapped|iommu.strict=0||,transport=mmio|,transport=mmio
+		6.12|1|elf|02.0 03.0|identity|$iommu,msi=mapped|iommu.passthrough=1
+		$pages|2||02.0 03.0|DMA|$iommu,msi=mapped,granule=16K|iommu.strict=1
+	EOT
+}
+
 # bats test_tags=not-riscv64
 @test "boot: without an IOMMU; Debian 6.1, which has no driver for it, with bypass=on, too" {
 	boot --guest "$newest" --guest 6.12 --guest 6.1 <<-EOT

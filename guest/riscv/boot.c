@@ -24,6 +24,12 @@ void *map_phys(u64 gpa, u64 len)
 	return (void *)(uintptr_t)gpa;
 }
 
+void map_ram(u64 gpa, u64 len)
+{
+	(void)gpa;
+	(void)len;
+}
+
 void machine_exit(int status)
 {
 	fdt_test_exit(status);

@@ -47,6 +47,7 @@ struct hart {
 	u64 id;
 	void (*main)(struct hart *self); /* what one that smp_start() starts calls */
 	volatile u32 wakes;
+	u32 wakes_seen; /* by smp_wait() */
 };
 
 static inline struct hart *this_hart(void)

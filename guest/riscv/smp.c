@@ -56,13 +56,11 @@ bool smp_start(u64 id)
 
 void smp_wait(void)
 {
-	static u32 seen[SMP_MAX_CPUS];
 	struct hart *self = this_hart();
-	u32 *mine = &seen[self->id % SMP_MAX_CPUS];
 
-	while (self->wakes == *mine)
+	while (self->wakes == self->wakes_seen)
 		irq_wait();
-	++*mine;
+	self->wakes_seen++;
 }
 
 void smp_wake(u64 id)

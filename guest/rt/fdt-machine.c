@@ -227,6 +227,7 @@ void fdt_machine_init(u64 image, u64 image_end)
 	add_hole(tree, tree + dt_size());
 	find_holes();
 	find_memory();
+	map_ram(fw.ram_start, fw.ram_end - fw.ram_start);
 	mem_init(fw.ram_start, fw.ram_end);
 	find_mmio();
 	find_pci();

@@ -63,6 +63,9 @@ bool dt_reserved(unsigned int i, u64 *base, u64 *size);
  */
 void fdt_machine_init(u64 image, u64 image_end);
 
+/* As map_phys(), for the RAM that mem_alloc() will take from: the architecture's. */
+void map_ram(u64 gpa, u64 len);
+
 /* Wire numbers are the architecture's: from an interrupt's cells, or FW_NO_IRQ. */
 u32 dt_wire(const u32 *cells, unsigned int nr);
 

@@ -37,9 +37,11 @@ struct plic {
 
 	pthread_mutex_t lock; /* guards what follows; a leaf */
 	u8 priority[PLIC_MAX_SOURCES];
+	u32 edge[PLIC_WORDS]; /* which gateways take edges */
 	u32 level[PLIC_WORDS]; /* the wires */
 	u32 pending[PLIC_WORDS];
 	u32 in_service[PLIC_WORDS]; /* claimed, and not completed yet */
+	u32 again[PLIC_WORDS]; /* an edge came meanwhile */
 	struct plic_context contexts[PLIC_MAX_CONTEXTS];
 };
 
@@ -48,10 +50,13 @@ void plic_init(struct plic *plic, unsigned int nr_sources, unsigned int nr_conte
 	       plic_output output, void *opaque);
 void plic_destroy(struct plic *plic);
 
+/* What a source asks with is the rise of its wire, and not that it is up. Before it does. */
+void plic_set_edge(struct plic *plic, unsigned int source);
+
 /*
- * Drives a wire. One that goes up makes its source pending, until it is claimed, and one that
- * is up when it is completed does so again. So a pulse is one interrupt, except while the one
- * before is in service: that is for devices that hold the wire until they are served.
+ * Drives a wire. One that goes up makes its source pending, until that is claimed. While it is in
+ * service, a rise of an edge-triggered one is kept, as one more interrupt, and a level-triggered
+ * one that is up at the end of that is pending again.
  */
 void plic_set_level(struct plic *plic, unsigned int source, bool up);
 

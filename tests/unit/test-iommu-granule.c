@@ -13,14 +13,15 @@ static const u64 granules[] = {4 * KiB, 16 * KiB, 64 * KiB};
 
 static u64 gran; /* that of the guest */
 
-static void start(u64 granule, const struct iommu_resv *resv, unsigned int nr_resv)
+/* With at most one region. */
+static void start(u64 granule, const struct iommu_resv *resv)
 {
 	struct iommu_config config = default_config;
 
 	gran = granule;
 	config.page_size_mask = ~(granule - 1);
-	memcpy(config.resv, resv, nr_resv * sizeof(*resv));
-	config.nr_resv = nr_resv;
+	if (resv)
+		config.resv[config.nr_resv++] = *resv;
 	guest_start_with(&config, ALL_FEATURES);
 	CHECK_EQ(attach(1, ep_id(0), 0), VIOMMU_S_OK);
 }
@@ -36,7 +37,7 @@ TEST(mask_in_the_configuration)
 	for (unsigned int i = 0; i < ARRAY_SIZE(granules); i++) {
 		__le64 mask;
 
-		start(granules[i], NULL, 0);
+		start(granules[i], NULL);
 		pthread_mutex_lock(&g.viommu.vdev.lock);
 		g.viommu.vdev.ops->config_read(&g.viommu.vdev,
 					       offsetof(struct viommu_config, page_size_mask),
@@ -51,7 +52,7 @@ TEST(mask_in_the_configuration)
 TEST(map_is_aligned)
 {
 	for (unsigned int i = 0; i < ARRAY_SIZE(granules); i++) {
-		start(granules[i], NULL, 0);
+		start(granules[i], NULL);
 		/* Off by any smaller power of two, at each of the three. */
 		for (u64 off = 1; off < gran; off <<= 1) {
 			CHECK_EQ(map(1, gran + off, 3 * gran - 1, DATA_BASE, RW), VIOMMU_S_RANGE);
@@ -78,7 +79,7 @@ TEST(map_is_aligned)
 TEST(unmap_is_of_whole_mappings_and_not_aligned)
 {
 	for (unsigned int i = 0; i < ARRAY_SIZE(granules); i++) {
-		start(granules[i], NULL, 0);
+		start(granules[i], NULL);
 		CHECK_EQ(map(1, gran, 3 * gran - 1, DATA_BASE, RW), VIOMMU_S_OK);
 		CHECK_EQ(map_nth(3, DATA_BASE), VIOMMU_S_OK);
 		/* Each end inside of a mapping, also at a granule. */
@@ -148,7 +149,7 @@ TEST(regions_are_said_as_they_are)
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(granules); i++) {
 		for (unsigned int n = 0; n < ARRAY_SIZE(regions); n++) {
-			start(granules[i], &regions[n], 1);
+			start(granules[i], &regions[n]);
 			check_region(&regions[n]);
 			guest_end();
 		}

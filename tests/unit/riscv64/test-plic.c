@@ -137,13 +137,40 @@ TEST(pulse_is_kept_until_it_is_claimed)
 	plic_set_level(&plic, 7, false);
 	CHECK(outputs[0]);
 	CHECK_EQ(claim(0), 7);
-	/* The gateway is closed. */
+	/* A wire that fell before the end was served. */
 	plic_set_level(&plic, 7, true);
 	plic_set_level(&plic, 7, false);
 	complete(0, 7);
 	CHECK(!outputs[0]);
 	plic_set_level(&plic, 7, true);
 	CHECK(outputs[0]);
+	end();
+}
+
+TEST(edge_is_kept_while_one_is_in_service)
+{
+	start();
+	plic_set_edge(&plic, 7);
+	use(0, 7);
+	plic_set_level(&plic, 7, true);
+	CHECK_EQ(claim(0), 7);
+	/* Still up: no other edge. */
+	complete(0, 7);
+	CHECK(!outputs[0]);
+	plic_set_level(&plic, 7, false);
+	plic_set_level(&plic, 7, true);
+	CHECK_EQ(claim(0), 7);
+	for (unsigned int i = 0; i < 3; i++) {
+		plic_set_level(&plic, 7, false);
+		plic_set_level(&plic, 7, true);
+	}
+	CHECK(!outputs[0]);
+	complete(0, 7);
+	/* One for all of them. */
+	CHECK(outputs[0]);
+	CHECK_EQ(claim(0), 7);
+	complete(0, 7);
+	CHECK(!outputs[0]);
 	end();
 }
 
