@@ -46,6 +46,13 @@ void a64_init(struct a64_space *space, struct table_memory *tm, unsigned int gra
 	space->ttb = table_alloc(tm, size < 64 ? 64 : size);
 }
 
+u64 a64_va(unsigned int tsz, bool upper, u64 low)
+{
+	u64 mask = ~0ULL >> tsz;
+
+	return upper ? ~mask | (low & mask) : low & mask;
+}
+
 static u64 a64_index(const struct a64_space *space, u64 va, unsigned int level)
 {
 	unsigned int lo = a64_level_bit(space->granule, level);

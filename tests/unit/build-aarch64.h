@@ -44,6 +44,9 @@ void a64_init(struct a64_space *space, struct table_memory *tm, unsigned int gra
 unsigned int a64_level_bit(unsigned int granule, unsigned int level);
 unsigned int a64_first_level(const struct a64_space *space);
 
+/* An address in the half of that size, with the low bits of @low. */
+u64 a64_va(unsigned int tsz, bool upper, u64 low);
+
 /* Where the descriptor of @va at @level is; makes the tables above. */
 u64 a64_entry(const struct a64_space *space, u64 va, unsigned int level);
 

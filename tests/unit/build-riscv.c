@@ -20,6 +20,13 @@ u64 rv_iosatp(const struct rv_space *space)
 	return space->root / 4096 | (u64)space->mode << 60;
 }
 
+u64 rv_sign_extend(unsigned int mode, u64 va)
+{
+	unsigned int unused = 64 - 12 - 9 * rv_levels(mode);
+
+	return (u64)((s64)(va << unused) >> unused);
+}
+
 u64 rv_entry(const struct rv_space *space, u64 va, unsigned int level)
 {
 	unsigned int l = rv_levels(space->mode) - 1;

@@ -53,6 +53,9 @@ unsigned int rv_levels(unsigned int mode);
 /* iosatp */
 u64 rv_iosatp(const struct rv_space *space);
 
+/* An address with the low bits of @va, as it has to be. */
+u64 rv_sign_extend(unsigned int mode, u64 va);
+
 /* Where the PTE of @va at @level (0: of pages of 4 KiB) is; makes the tables above. */
 u64 rv_entry(const struct rv_space *space, u64 va, unsigned int level);
 u64 rv_leaf(u64 pa, u64 attributes);

@@ -48,6 +48,18 @@ int rv_attach(u64 tc, u64 ta, u64 fsc)
 	return ret;
 }
 
+void rv_attach_space(unsigned int mode, u64 tc, u64 ta)
+{
+	u64 pdtp, pc;
+
+	rv_init(&rv.space, &rv.tm, mode);
+	pdtp = pdt_init(&rv.tm, PD8);
+	pc = pdt_entry(&rv.tm, pdtp, RV_PASID);
+	table_put(&rv.tm, pc, TA_V | ta);
+	table_put(&rv.tm, pc + 8, rv_iosatp(&rv.space));
+	CHECK_EQ(rv_attach(TC_PDTV | tc, 0, pdtp), 0);
+}
+
 int rv_keep(u32 pasid, u64 ta, u64 fsc)
 {
 	int ret = check(0, ta, fsc, pasid, 1, &rv.kept[rv.nr_kept]);

@@ -16,6 +16,7 @@ struct riscv_guest {
 	struct iommu_table base; /* what became of them */
 	struct iommu_table kept[MAX_KEPT]; /* by the device, for PASIDs */
 	unsigned int nr_kept;
+	struct rv_space space; /* of PASID RV_PASID, by rv_attach_space() */
 	struct iommu_walk_result result; /* of the last access */
 };
 
@@ -30,6 +31,9 @@ int rv_check(u64 tc, u64 ta, u64 fsc, u32 pasid, u32 flags);
 
 /* The same for all accesses; they are attached if the format likes them. MANAGED with gipc. */
 int rv_attach(u64 tc, u64 ta, u64 fsc);
+/* An empty page table for PASID RV_PASID, in a directory, with those bits of tc and PC.ta. */
+#define RV_PASID 5
+void rv_attach_space(unsigned int mode, u64 tc, u64 ta);
 /* For a PASID. */
 int rv_keep(u32 pasid, u64 ta, u64 fsc);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* RISC-V: walks of Sv39 to Sv57, made and random, against the reference. */
+/* RISC-V: walks of Sv39 to Sv57. Each is compared with the reference. */
 #include <endian.h>
 #include <pthread.h>
 #include <signal.h>
@@ -8,44 +8,21 @@
 
 #include "riscv-guest.h"
 
-#define NONE DMA_NO_PASID
-
-/* A table for PASID 5, which may be privileged. */
-static struct rv_space space;
-static u64 pdtp, pc;
-
-static void start(unsigned int mode, u64 tc, u64 ta)
-{
-	rv_init(&space, &rv.tm, mode);
-	pdtp = pdt_init(&rv.tm, PD8);
-	pc = pdt_entry(&rv.tm, pdtp, 5);
-	table_put(&rv.tm, pc, TA_V | ta);
-	table_put(&rv.tm, pc + 8, rv_iosatp(&space));
-	CHECK_EQ(rv_attach(TC_PDTV | tc, 0, pdtp), 0);
-}
-
-static u64 sign_extend(unsigned int mode, u64 va)
-{
-	unsigned int unused = 64 - 12 - 9 * rv_levels(mode);
-
-	return (u64)((s64)(va << unused) >> unused);
-}
-
 static void check_leaf(unsigned int mode, unsigned int level, u64 va)
 {
 	u64 size = 1ULL << (12 + 9 * level);
 	u64 pa = 0x5a5a5a5a5a5a5aULL / size * size;
 
 	table_memory_reset(&rv.tm);
-	start(mode, 0, 0);
-	rv_map(&space, va, level, pa, PTE_ALL);
-	CHECK_EQ(rv_access(5, va, RW | X), 0);
+	rv_attach_space(mode, 0, 0);
+	rv_map(&rv.space, va, level, pa, PTE_ALL);
+	CHECK_EQ(rv_access(RV_PASID, va, RW | X), 0);
 	CHECK_EQ(rv.result.start, va / size * size);
 	CHECK_EQ(rv.result.last, va / size * size + (size - 1));
 	CHECK_EQ(rv.result.gpa, pa);
 	CHECK(!rv.result.global);
-	CHECK_EQ(rv_access(5, va / size * size + size, R), 13);
-	CHECK_EQ(rv_access(5, va / size * size - 1, R), 13);
+	CHECK_EQ(rv_access(RV_PASID, va / size * size + size, R), 13);
+	CHECK_EQ(rv_access(RV_PASID, va / size * size - 1, R), 13);
 }
 
 TEST(leaves_of_each_mode_and_level)
@@ -58,7 +35,7 @@ TEST(leaves_of_each_mode_and_level)
 			check_leaf(mode, level, 0);
 			check_leaf(mode, level, ~0ULL);
 			for (i = 0; i < 16; i++)
-				check_leaf(mode, level, sign_extend(mode, unit_rand()));
+				check_leaf(mode, level, rv_sign_extend(mode, unit_rand()));
 		}
 	rv_end();
 }
@@ -73,14 +50,14 @@ TEST(addresses_that_are_not_sign_extended)
 		unsigned int width = 12 + 9 * rv_levels(mode);
 
 		table_memory_reset(&rv.tm);
-		start(mode, 0, 0);
-		rv_map(&space, 0, rv_levels(mode) - 1, 0, PTE_ALL);
-		rv_map(&space, ~0ULL, rv_levels(mode) - 1, 0, PTE_ALL);
-		CHECK_EQ(rv_access(5, 0, R), 0);
-		CHECK_EQ(rv_access(5, ~0ULL, R), 0);
+		rv_attach_space(mode, 0, 0);
+		rv_map(&rv.space, 0, rv_levels(mode) - 1, 0, PTE_ALL);
+		rv_map(&rv.space, ~0ULL, rv_levels(mode) - 1, 0, PTE_ALL);
+		CHECK_EQ(rv_access(RV_PASID, 0, R), 0);
+		CHECK_EQ(rv_access(RV_PASID, ~0ULL, R), 0);
 		for (bit = width; bit < 64; bit++) {
-			CHECK_EQ(rv_access(5, 1ULL << bit, R), 13);
-			CHECK_EQ(rv_access(5, ~0ULL ^ 1ULL << bit, R), 13);
+			CHECK_EQ(rv_access(RV_PASID, 1ULL << bit, R), 13);
+			CHECK_EQ(rv_access(RV_PASID, ~0ULL ^ 1ULL << bit, R), 13);
 		}
 	}
 	rv_end();
@@ -89,9 +66,9 @@ TEST(addresses_that_are_not_sign_extended)
 static u32 allowed(u64 attributes, u64 ta, u32 privilege)
 {
 	table_memory_reset(&rv.tm);
-	start(SV39, 0, ta);
-	rv_map(&space, 0, 0, 0x1000, PTE_V | PTE_A | PTE_D | attributes);
-	return rv_access(5, 0, privilege) ? 0 : rv.result.access;
+	rv_attach_space(SV39, 0, ta);
+	rv_map(&rv.space, 0, 0, 0x1000, PTE_V | PTE_A | PTE_D | attributes);
+	return rv_access(RV_PASID, 0, privilege) ? 0 : rv.result.access;
 }
 
 TEST(permissions)
@@ -118,13 +95,13 @@ TEST(permissions)
 		CHECK_EQ(allowed(bits, TA_ENS, P), access);
 		CHECK_EQ(allowed(bits | PTE_U, TA_ENS, P), 0);
 		CHECK_EQ(allowed(bits | PTE_U, TA_ENS | TA_SUM, P), access & ~X);
-		CHECK_EQ(rv_access(5, 0, P | X), 12);
+		CHECK_EQ(rv_access(RV_PASID, 0, P | X), 12);
 		CHECK_EQ(allowed(bits, TA_ENS | TA_SUM, P), access);
 		/* SUM is nothing to users. */
 		CHECK_EQ(allowed(bits, TA_SUM, 0), 0);
 		/* Not without ENS. */
 		CHECK_EQ(allowed(bits, 0, P), 0);
-		CHECK_EQ(rv_access(5, 0, P | R), 260);
+		CHECK_EQ(rv_access(RV_PASID, 0, P | R), 260);
 	}
 	/* Reserved: writes without reads. */
 	CHECK_EQ(allowed(PTE_W | PTE_U, 0, 0), 0);
@@ -142,9 +119,9 @@ TEST(permissions_combined)
 			for (sade = 0; sade < 2; sade++)
 				for (access = 0; access < 16; access++) {
 					table_memory_reset(&rv.tm);
-					start(SV39, sade ? TC_SADE : 0, ta << 1);
-					rv_map(&space, 0, 0, 0x1000, attributes);
-					rv_access(5, 0, access);
+					rv_attach_space(SV39, sade ? TC_SADE : 0, ta << 1);
+					rv_map(&rv.space, 0, 0, 0x1000, attributes);
+					rv_access(RV_PASID, 0, access);
 				}
 	rv_end();
 }
@@ -152,23 +129,23 @@ TEST(permissions_combined)
 TEST(codes_of_faults)
 {
 	rv_start(&format_riscv);
-	start(SV39, 0, 0);
-	CHECK_EQ(rv_access(5, 0, R), 13);
+	rv_attach_space(SV39, 0, 0);
+	CHECK_EQ(rv_access(RV_PASID, 0, R), 13);
 	CHECK_STR_EQ(rv.result.why, "read page fault");
 	CHECK_EQ(rv.result.reason, IOMMU_FAULT_MAPPING);
-	CHECK_EQ(rv_access(5, 0, W), 15);
+	CHECK_EQ(rv_access(RV_PASID, 0, W), 15);
 	CHECK_STR_EQ(rv.result.why, "write/AMO page fault");
-	CHECK_EQ(rv_access(5, 0, RW), 15);
-	CHECK_EQ(rv_access(5, 0, R | X), 12);
+	CHECK_EQ(rv_access(RV_PASID, 0, RW), 15);
+	CHECK_EQ(rv_access(RV_PASID, 0, R | X), 12);
 	CHECK_STR_EQ(rv.result.why, "instruction page fault");
 	/* No memory at the table, which is a whole one. */
-	table_put(&rv.tm, space.root, rv_leaf(0x1000, PTE_V));
-	CHECK_EQ(rv_access(5, 0, R), 5);
+	table_put(&rv.tm, rv.space.root, rv_leaf(0x1000, PTE_V));
+	CHECK_EQ(rv_access(RV_PASID, 0, R), 5);
 	CHECK_STR_EQ(rv.result.why, "read access fault");
 	CHECK_EQ(rv.result.reason, IOMMU_FAULT_UNKNOWN);
-	CHECK_EQ(rv_access(5, 0, W), 7);
+	CHECK_EQ(rv_access(RV_PASID, 0, W), 7);
 	CHECK_STR_EQ(rv.result.why, "write/AMO access fault");
-	CHECK_EQ(rv_access(5, 0, R | X), 1);
+	CHECK_EQ(rv_access(RV_PASID, 0, R | X), 1);
 	CHECK_STR_EQ(rv.result.why, "instruction access fault");
 	rv_end();
 }
@@ -178,7 +155,7 @@ TEST(each_bit_of_a_page)
 	unsigned int bit;
 
 	rv_start(&format_riscv);
-	start(SV48, 0, 0);
+	rv_attach_space(SV48, 0, 0);
 	for (bit = 0; bit < 64; bit++) {
 		u64 leaf = rv_leaf(0x1000, PTE_ALL) ^ 1ULL << bit;
 		u32 want = 0;
@@ -187,8 +164,8 @@ TEST(each_bit_of_a_page)
 		if (bit < 3 || bit == 4 || bit == 6 || bit == 7 || (bit >= 54 && bit < 59) ||
 		    bit == 63)
 			want = 15;
-		table_put(&rv.tm, rv_entry(&space, 0, 0), leaf);
-		CHECK_EQ(rv_access(5, 0, RW), want);
+		table_put(&rv.tm, rv_entry(&rv.space, 0, 0), leaf);
+		CHECK_EQ(rv_access(RV_PASID, 0, RW), want);
 		if (!want)
 			CHECK_EQ(rv.result.gpa,
 				 bit >= 10 && bit < 54 ? 0x1000 ^ 1ULL << (bit + 2) : 0x1000);
@@ -203,9 +180,9 @@ TEST(each_bit_of_a_pointer)
 
 	rv_start(&format_riscv);
 	rv.limits.pa_bits = 48;
-	start(SV48, 0, 0);
-	rv_map(&space, 0, 0, 0x1000, PTE_ALL);
-	at = rv_entry(&space, 0, 1);
+	rv_attach_space(SV48, 0, 0);
+	rv_map(&rv.space, 0, 0, 0x1000, PTE_ALL);
+	at = rv_entry(&rv.space, 0, 1);
 	good = table_get(&rv.tm, at);
 	for (bit = 0; bit < 64; bit++) {
 		u32 want = 13;
@@ -217,7 +194,7 @@ TEST(each_bit_of_a_pointer)
 		else if (bit >= 10 && bit < 25)
 			continue; /* other tables */
 		table_put(&rv.tm, at, good ^ 1ULL << bit);
-		CHECK_EQ(rv_access(5, 0, R), want);
+		CHECK_EQ(rv_access(RV_PASID, 0, R), want);
 	}
 	rv_end();
 }
@@ -227,13 +204,13 @@ TEST(pbmt)
 	unsigned int type;
 
 	rv_start(&format_riscv);
-	start(SV39, 0, 0);
+	rv_attach_space(SV39, 0, 0);
 	for (type = 0; type < 4; type++) {
-		rv_map(&space, 0, 0, 0x1000, PTE_ALL | PTE_PBMT(type));
-		CHECK_EQ(rv_access(5, 0, RW), type == 3 ? 15 : 0);
-		table_put(&rv.tm, rv_entry(&space, 1 << 21, 1),
-			  rv_leaf(space.root, PTE_V | PTE_PBMT(type)));
-		CHECK_EQ(rv_access(5, 1 << 21, R), 13);
+		rv_map(&rv.space, 0, 0, 0x1000, PTE_ALL | PTE_PBMT(type));
+		CHECK_EQ(rv_access(RV_PASID, 0, RW), type == 3 ? 15 : 0);
+		table_put(&rv.tm, rv_entry(&rv.space, 1 << 21, 1),
+			  rv_leaf(rv.space.root, PTE_V | PTE_PBMT(type)));
+		CHECK_EQ(rv_access(RV_PASID, 1 << 21, R), 13);
 	}
 	rv_end();
 }
@@ -243,12 +220,12 @@ TEST(napot)
 	unsigned int low, i;
 
 	rv_start(&format_riscv);
-	start(SV39, 0, 0);
+	rv_attach_space(SV39, 0, 0);
 	for (i = 0; i < 16; i++)
 		for (low = 0; low < 16; low++) {
-			rv_map(&space, 0x70000 + i * 0x1000, 0, 0x120000 + low * 0x1000,
+			rv_map(&rv.space, 0x70000 + i * 0x1000, 0, 0x120000 + low * 0x1000,
 			       PTE_ALL | PTE_N);
-			CHECK_EQ(rv_access(5, 0x70123 + i * 0x1000, R), low == 8 ? 0 : 13);
+			CHECK_EQ(rv_access(RV_PASID, 0x70123 + i * 0x1000, R), low == 8 ? 0 : 13);
 			if (low != 8)
 				continue;
 			CHECK_EQ(rv.result.start, 0x70000);
@@ -256,10 +233,10 @@ TEST(napot)
 			CHECK_EQ(rv.result.gpa, 0x120000);
 		}
 	/* Only for pages. */
-	rv_map(&space, 1 << 21, 1, 8 << 21, PTE_ALL);
-	CHECK_EQ(rv_access(5, 1 << 21, R), 0);
-	rv_map(&space, 1 << 21, 1, 8 << 21, PTE_ALL | PTE_N);
-	CHECK_EQ(rv_access(5, 1 << 21, R), 13);
+	rv_map(&rv.space, 1 << 21, 1, 8 << 21, PTE_ALL);
+	CHECK_EQ(rv_access(RV_PASID, 1 << 21, R), 0);
+	rv_map(&rv.space, 1 << 21, 1, 8 << 21, PTE_ALL | PTE_N);
+	CHECK_EQ(rv_access(RV_PASID, 1 << 21, R), 13);
 	rv_end();
 }
 
@@ -271,9 +248,9 @@ TEST(misaligned_superpages)
 	for (level = 1; level < 5; level++)
 		for (bit = 12; bit < 56; bit++) {
 			table_memory_reset(&rv.tm);
-			start(SV57, 0, 0);
-			rv_map(&space, 0, level, 1ULL << bit, PTE_ALL);
-			CHECK_EQ(rv_access(5, 0, R), bit < 12 + 9 * level ? 13 : 0);
+			rv_attach_space(SV57, 0, 0);
+			rv_map(&rv.space, 0, level, 1ULL << bit, PTE_ALL);
+			CHECK_EQ(rv_access(RV_PASID, 0, R), bit < 12 + 9 * level ? 13 : 0);
 		}
 	rv_end();
 }
@@ -287,13 +264,13 @@ TEST(global_pointers_and_leaves)
 		u64 at;
 
 		table_memory_reset(&rv.tm);
-		start(SV48, 0, 0);
-		rv_map(&space, 0, 0, 0x1000, PTE_ALL);
-		CHECK_EQ(rv_access(5, 0, R), 0);
+		rv_attach_space(SV48, 0, 0);
+		rv_map(&rv.space, 0, 0, 0x1000, PTE_ALL);
+		CHECK_EQ(rv_access(RV_PASID, 0, R), 0);
 		CHECK(!rv.result.global);
-		at = rv_entry(&space, 0, level);
+		at = rv_entry(&rv.space, 0, level);
 		table_put(&rv.tm, at, table_get(&rv.tm, at) | PTE_G);
-		CHECK_EQ(rv_access(5, 0, R), 0);
+		CHECK_EQ(rv_access(RV_PASID, 0, R), 0);
 		CHECK(rv.result.global);
 	}
 	rv_end();
@@ -307,12 +284,12 @@ TEST(output_wider_than_memory)
 	for (width = 32; width <= 52; width++) {
 		rv.limits.pa_bits = width;
 		table_memory_reset(&rv.tm);
-		start(SV39, TC_SADE, 0);
+		rv_attach_space(SV39, TC_SADE, 0);
 		for (bit = 28; bit < 56; bit++) {
-			rv_map(&space, 0, 0, 1ULL << bit, PTE_ALL & ~PTE_A);
-			CHECK_EQ(rv_access(5, 0, R), bit < width ? 0 : 5);
+			rv_map(&rv.space, 0, 0, 1ULL << bit, PTE_ALL & ~PTE_A);
+			CHECK_EQ(rv_access(RV_PASID, 0, R), bit < width ? 0 : 5);
 			/* No mark on a page that is no good. */
-			CHECK_EQ(bits(table_get(&rv.tm, rv_entry(&space, 0, 0)), 6, 6),
+			CHECK_EQ(bits(table_get(&rv.tm, rv_entry(&rv.space, 0, 0)), 6, 6),
 				 bit < width);
 		}
 	}
@@ -321,22 +298,22 @@ TEST(output_wider_than_memory)
 
 static u64 page(void)
 {
-	return table_get(&rv.tm, rv_entry(&space, 0, 0));
+	return table_get(&rv.tm, rv_entry(&rv.space, 0, 0));
 }
 
 TEST(access_and_dirty_without_sade)
 {
 	rv_start(&format_riscv);
-	start(SV39, 0, 0);
-	rv_map(&space, 0, 0, 0x1000, PTE_ALL & ~(PTE_A | PTE_D));
-	CHECK_EQ(rv_access(5, 0, R), 13);
-	CHECK_EQ(rv_access(5, 0, W), 15);
-	rv_map(&space, 0, 0, 0x1000, PTE_ALL & ~PTE_D);
-	CHECK_EQ(rv_access(5, 0, R), 0);
+	rv_attach_space(SV39, 0, 0);
+	rv_map(&rv.space, 0, 0, 0x1000, PTE_ALL & ~(PTE_A | PTE_D));
+	CHECK_EQ(rv_access(RV_PASID, 0, R), 13);
+	CHECK_EQ(rv_access(RV_PASID, 0, W), 15);
+	rv_map(&rv.space, 0, 0, 0x1000, PTE_ALL & ~PTE_D);
+	CHECK_EQ(rv_access(RV_PASID, 0, R), 0);
 	CHECK_EQ(rv.result.access, R | X);
-	CHECK_EQ(rv_access(5, 0, W), 15);
-	rv_map(&space, 0, 0, 0x1000, PTE_ALL & ~PTE_A);
-	CHECK_EQ(rv_access(5, 0, W), 15);
+	CHECK_EQ(rv_access(RV_PASID, 0, W), 15);
+	rv_map(&rv.space, 0, 0, 0x1000, PTE_ALL & ~PTE_A);
+	CHECK_EQ(rv_access(RV_PASID, 0, W), 15);
 	CHECK_EQ(page(), rv_leaf(0x1000, PTE_ALL & ~PTE_A));
 	rv_end();
 }
@@ -344,23 +321,23 @@ TEST(access_and_dirty_without_sade)
 TEST(access_and_dirty_with_sade)
 {
 	rv_start(&format_riscv);
-	start(SV39, TC_SADE, 0);
-	rv_map(&space, 0, 0, 0x1000, PTE_ALL & ~(PTE_A | PTE_D));
-	CHECK_EQ(rv_access(5, 0, R), 0);
+	rv_attach_space(SV39, TC_SADE, 0);
+	rv_map(&rv.space, 0, 0, 0x1000, PTE_ALL & ~(PTE_A | PTE_D));
+	CHECK_EQ(rv_access(RV_PASID, 0, R), 0);
 	CHECK_EQ(rv.result.access, R | X);
 	CHECK_EQ(page(), rv_leaf(0x1000, PTE_ALL & ~PTE_D));
-	CHECK_EQ(rv_access(5, 0, W), 0);
+	CHECK_EQ(rv_access(RV_PASID, 0, W), 0);
 	CHECK_EQ(rv.result.access, RW | X);
 	CHECK_EQ(page(), rv_leaf(0x1000, PTE_ALL));
-	rv_map(&space, 0, 0, 0x1000, PTE_ALL & ~(PTE_A | PTE_D));
-	CHECK_EQ(rv_access(5, 0, W), 0);
+	rv_map(&rv.space, 0, 0, 0x1000, PTE_ALL & ~(PTE_A | PTE_D));
+	CHECK_EQ(rv_access(RV_PASID, 0, W), 0);
 	CHECK_EQ(page(), rv_leaf(0x1000, PTE_ALL));
 	/* What is not allowed leaves no mark. */
-	rv_map(&space, 0, 0, 0x1000, PTE_V | PTE_R | PTE_U);
-	CHECK_EQ(rv_access(5, 0, W), 15);
+	rv_map(&rv.space, 0, 0, 0x1000, PTE_V | PTE_R | PTE_U);
+	CHECK_EQ(rv_access(RV_PASID, 0, W), 15);
 	CHECK_EQ(page(), rv_leaf(0x1000, PTE_V | PTE_R | PTE_U));
 	/* Pointers get none. */
-	CHECK_EQ(bits(table_get(&rv.tm, space.root), 7, 6), 0);
+	CHECK_EQ(bits(table_get(&rv.tm, rv.space.root), 7, 6), 0);
 	rv_end();
 }
 
@@ -371,171 +348,11 @@ TEST(table_that_points_to_itself)
 	rv_start(&format_riscv);
 	for (mode = SV39; mode <= SV57; mode++) {
 		table_memory_reset(&rv.tm);
-		start(mode, 0, 0);
-		table_put(&rv.tm, space.root, rv_leaf(space.root, PTE_V));
-		CHECK_EQ(rv_access(5, 0, R), 13);
+		rv_attach_space(mode, 0, 0);
+		table_put(&rv.tm, rv.space.root, rv_leaf(rv.space.root, PTE_V));
+		CHECK_EQ(rv_access(RV_PASID, 0, R), 13);
 	}
 	rv_end();
-}
-
-static bool is_table(u64 pte)
-{
-	u64 gpa = bits(pte, 53, 10) << 12;
-
-	return (pte & ~PTE_G & 0x3ff) == PTE_V && gpa >= TABLE_BANK && gpa < rv.tm.next;
-}
-
-/* Random leaves at random levels; accesses around them. */
-static void random_tables(void)
-{
-	u64 va[64] = {};
-	unsigned int i, n, mode = SV39 + unit_rand() % 3;
-
-	table_memory_reset(&rv.tm);
-	rv.limits.pa_bits = 40 + unit_rand() % 13;
-	start(mode, unit_rand() % 2 ? TC_SADE : 0, unit_rand() & (TA_ENS | TA_SUM));
-	for (n = 0; n < ARRAY_SIZE(va); n++) {
-		unsigned int level = unit_rand() % rv_levels(mode);
-		u64 attributes = unit_rand() & (unit_rand() | 0xff), pa, at;
-
-		va[n] = n && unit_rand() % 2 ? va[unit_rand() % n] ^ (unit_rand() & 0x7fffffff)
-					     : sign_extend(mode, unit_rand());
-		/* Not into a leaf that is above. */
-		for (i = rv_levels(mode) - 1; i > level; i--) {
-			at = rv_entry(&space, va[n], i);
-			if (table_get(&rv.tm, at) && !is_table(table_get(&rv.tm, at)))
-				break;
-			rv_entry(&space, va[n], i - 1);
-			if (unit_rand() % 16 == 0)
-				table_put(&rv.tm, at, table_get(&rv.tm, at) | PTE_G);
-		}
-		pa = unit_rand() >> (12 + unit_rand() % 24) & ~((1ULL << (12 + 9 * i)) - 1);
-		attributes = (attributes & 0xfe) | PTE_V;
-		if (unit_rand() % 4)
-			attributes |= PTE_R | PTE_U;
-		if (unit_rand() % 8 == 0 && !i) {
-			attributes |= PTE_N;
-			pa = (pa & ~0xffffULL) | 0x8000;
-		}
-		table_put(&rv.tm, rv_entry(&space, va[n], i), rv_leaf(pa, attributes));
-	}
-	for (i = 0; i < 400; i++) {
-		u64 iova = va[unit_rand() % ARRAY_SIZE(va)];
-
-		if (unit_rand() % 4 == 0)
-			iova ^= 1ULL << unit_rand() % 64;
-		rv_access(5, iova, unit_rand() % 16);
-	}
-}
-
-TEST(random_tables_against_the_reference)
-{
-	unsigned int i;
-
-	rv_start(&format_riscv);
-	for (i = 0; i < 600; i++)
-		random_tables();
-	rv_end();
-	printf("# %lu walks compared\n", walks_compared);
-}
-
-#define GARBAGE (512 * KiB)
-
-/* What a hostile guest might have in a word, mostly near something that is valid. */
-static u64 garbage(void)
-{
-	u64 r = unit_rand(), bank = TABLE_BANK, gpa;
-
-	if (r >> 60 == 0)
-		bank = TABLE_BANK_45;
-	else if (r >> 60 == 1)
-		bank = TABLE_BANK_52;
-	gpa = bank + (unit_rand() % GARBAGE & ~0xfffULL);
-	switch (r % 8) {
-	case 0:
-		return unit_rand();
-	case 1:
-		return rv_leaf(gpa, unit_rand() & 0x3ff) | (unit_rand() & unit_rand()) << 54;
-	case 2:
-		return rv_leaf(gpa, PTE_ALL & ~(unit_rand() & (PTE_A | PTE_D | PTE_U)));
-	case 3:
-		return rv_leaf(gpa & ~0x1fffffULL, PTE_ALL);
-	case 4:
-		return 0;
-	case 5:
-		/* As fsc of a process context. */
-		return gpa / 4096 | (SV39 + unit_rand() % 3) << 60;
-	default:
-		return rv_leaf(gpa, PTE_V);
-	}
-}
-
-static void fill_garbage(u64 bank)
-{
-	u64 at;
-
-	for (at = bank; at < bank + GARBAGE; at += 8)
-		table_put(&rv.tm, at, garbage());
-}
-
-static u64 random_iova(void)
-{
-	u64 r = unit_rand(), va = sign_extend(SV39 + r % 3, unit_rand());
-
-	return r & 2048 ? va : va ^ 1ULL << (r >> 32) % 64;
-}
-
-static void fuzz(bool directory)
-{
-	unsigned int round, i, passed = 0, total = 0;
-
-	rv_start(&format_riscv);
-	rv.tm.next += GARBAGE;
-	for (round = 0; round < 30; round++) {
-		u64 ppn = (TABLE_BANK + (unit_rand() % GARBAGE & ~0xfffULL)) / 4096;
-		u64 tc = (unit_rand() & (TC_DTF | TC_SADE)) | (directory ? TC_PDTV : 0);
-
-		rv.limits.pa_bits = 32 + unit_rand() % 21;
-		fill_garbage(TABLE_BANK);
-		fill_garbage(TABLE_BANK_45);
-		fill_garbage(TABLE_BANK_52);
-		if (directory) {
-			CHECK_EQ(rv_attach(tc | (unit_rand() & TC_DPE), 0,
-					   ppn | (PD8 + unit_rand() % 3) << 60),
-				 0);
-			/* Some contexts that are good enough to have tables. */
-			for (i = 0; i < GARBAGE; i += 16)
-				if (unit_rand() % 4 == 0)
-					table_put(&rv.tm, TABLE_BANK + i,
-						  TA_V | (unit_rand() & (TA_ENS | TA_SUM)));
-		} else {
-			CHECK_EQ(rv_attach(tc, TA_PSCID(round),
-					   ppn | (SV39 + unit_rand() % 3) << 60),
-				 0);
-		}
-		for (i = 0; i < 2000; i++) {
-			u32 pasid = directory ? unit_rand() & 0x1fffff : NONE;
-
-			if (unit_rand() % 8 == 0)
-				pasid = NONE;
-			if (!rv_access(pasid, random_iova(), unit_rand() % 16))
-				passed++;
-			total++;
-		}
-	}
-	CHECK(passed > total / 1000 && passed < total);
-	printf("# %u of %u accesses passed\n", passed, total);
-	rv_end();
-}
-
-TEST(fuzz_page_tables)
-{
-	fuzz(false);
-}
-
-TEST(fuzz_directories)
-{
-	fuzz(true);
 }
 
 static atomic_bool stop;
@@ -556,7 +373,7 @@ static int plain_walk(struct iommu_walk_result *result, u32 access)
 	const struct iommu_walk walk = {.mem = &rv.tm.mem,
 					.limits = &rv.limits,
 					.base = &rv.base,
-					.pasid = 5,
+					.pasid = RV_PASID,
 					.access = access};
 
 	return format_riscv.walk(&walk, result);
@@ -569,8 +386,8 @@ TEST(entry_that_changes_meanwhile)
 	pthread_t thread;
 
 	rv_start(&format_riscv);
-	start(SV39, 0, 0);
-	race_at = rv_entry(&space, 0, 0);
+	rv_attach_space(SV39, 0, 0);
+	race_at = rv_entry(&rv.space, 0, 0);
 	race_a = rv_leaf(0x1111000, PTE_ALL);
 	race_b = rv_leaf(0x2222000, PTE_ALL & ~PTE_W);
 	table_put(&rv.tm, race_at, race_a);
@@ -611,12 +428,12 @@ static u32 write_while_changed(u64 val)
 {
 	const struct guest_bank *bank = &rv.tm.mem.banks[0];
 	struct sigaction action = {.sa_handler = changed}, old;
-	u64 at = rv_entry(&space, 0, 0), table = align_down(at, 4 * KiB);
+	u64 at = rv_entry(&rv.space, 0, 0), table = align_down(at, 4 * KiB);
 	struct iommu_walk_result result;
 	void *other;
 	int ret;
 
-	rv_map(&space, 0, 0, 0x1000, PTE_ALL & ~(PTE_A | PTE_D));
+	rv_map(&rv.space, 0, 0, 0x1000, PTE_ALL & ~(PTE_A | PTE_D));
 	other = mmap(NULL, 4 * KiB, PROT_READ | PROT_WRITE, MAP_SHARED, bank->fd,
 		     table - bank->gpa);
 	if (!CHECK(other != MAP_FAILED))
@@ -641,7 +458,7 @@ TEST(entry_that_changes_before_it_is_marked)
 	u64 pointer;
 
 	rv_start(&format_riscv);
-	start(SV39, TC_SADE, 0);
+	rv_attach_space(SV39, TC_SADE, 0);
 	/* Another page */
 	CHECK_EQ(write_while_changed(rv_leaf(0x2000, PTE_ALL & ~(PTE_A | PTE_D))), 0);
 	CHECK_EQ(rv.result.gpa, 0x2000);
@@ -654,7 +471,7 @@ TEST(entry_that_changes_before_it_is_marked)
 	CHECK_EQ(page(), 0);
 	CHECK_EQ(write_while_changed(rv_leaf(0x1000, PTE_V | PTE_R | PTE_U)), 15);
 	CHECK_EQ(page(), rv_leaf(0x1000, PTE_V | PTE_R | PTE_U));
-	pointer = rv_leaf(space.root, PTE_V);
+	pointer = rv_leaf(rv.space.root, PTE_V);
 	CHECK_EQ(write_while_changed(pointer), 15);
 	CHECK_EQ(page(), pointer);
 	rv_end();
