@@ -94,8 +94,6 @@ $(SYSROOT_READY): tests/sysroot
 	@touch $@
 endif
 
-WRAPPED := fdt_nodes fdt_irq msi_map phys_bits
-
 # The same sources in two ways: as they are, and with sanitizers. $(1) is the folder,
 # $(2) what is added to the flags.
 define build-rules
@@ -119,8 +117,8 @@ $(1)/tests/helpers.a: $$(UNIT_HELPERS:%.c=$(1)/%.o)
 
 $(1)/tests/unit/%.o: LKVM_CFLAGS += -Itests/unit
 
-# It makes up what an architecture adds to the tree.
-$(1)/tests/test-board: TEST_LDFLAGS := $(WRAPPED:%=-Wl$(comma)--wrap=arch_%)
+# It makes up what an architecture adds to the tree: the first definition counts.
+$(1)/tests/test-board: TEST_LDFLAGS := -Wl$(comma)-z$(comma)muldefs
 
 $(UNIT_TESTS:%=$(1)/tests/%): $(1)/tests/%: $(1)/tests/helpers.a $(1)/lkvm.a
 	@mkdir -p $$(@D)

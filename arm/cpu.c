@@ -82,8 +82,9 @@ static int init_vcpu(struct vcpu *vcpu, struct kvm_vcpu_init init)
 		init.features[0] |= BIT(KVM_ARM_VCPU_POWER_OFF);
 	if (ioctl(vcpu->fd, KVM_ARM_VCPU_INIT, &init) < 0) {
 		ret = -errno;
-		pr_err("KVM cannot set up vCPU %u (target %u, features 0x%x): %s", vcpu->index,
-		       init.target, init.features[0], strerror(-ret));
+		pr_err("KVM cannot set up vCPU %u (target %u, features 0x%x): %s; try "
+		       "--cpu-without sve,pauth,pmu",
+		       vcpu->index, init.target, init.features[0], strerror(-ret));
 		return ret;
 	}
 	/* With all vector lengths that the host's CPUs have in common. */

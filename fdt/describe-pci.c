@@ -115,6 +115,7 @@ static void add_iommu_map(struct machine *m, struct fdt_tree *t)
 
 static void add_iommu(struct machine *m, struct fdt_tree *t)
 {
+	static const char compatible[] = "virtio,pci-iommu\0pci1af4,1057";
 	const struct machine_device *d = m->viommu_device;
 	u32 reg[5] = {0};
 
@@ -122,7 +123,7 @@ static void add_iommu(struct machine *m, struct fdt_tree *t)
 		return;
 	reg[0] = (u32)pci_bdf(&d->pci.pci) << DEVFN_SHIFT;
 	fdt_tree_begin(t, "iommu@%x,%x", pci_bdf(&d->pci.pci) >> 3, pci_bdf(&d->pci.pci) & 7);
-	fdt_prop_string(t, "compatible", "virtio,pci-iommu");
+	fdt_prop_strings(t, "compatible", compatible, sizeof(compatible));
 	fdt_prop_cells(t, "reg", reg, ARRAY_SIZE(reg));
 	fdt_prop_u32(t, "#iommu-cells", 1);
 	fdt_prop_phandle(t, FDT_PHANDLE_IOMMU);

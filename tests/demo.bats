@@ -83,6 +83,27 @@ checks() {
 	[ "$(checks)" -gt 100 ]
 }
 
+@test "demo: messages through the IOMMU, by doorbells that it maps" {
+	run_lkvm --iommu=virtio,msi=mapped
+	passes 'Interrupt messages through the domain' 'a message to where it was: OK, fault at' \
+		"a message to the doorbell's own address: OK, fault at 0xfee00000" \
+		"is in memory, and there is no interrupt"
+	[[ $output != *'MSI region'* ]]
+	[ "$(checks)" -gt 160 ]
+}
+
+@test "demo: messages through the IOMMU, packed virtqueues, bypass=on, granule=64K" {
+	run_lkvm --iommu=virtio,msi=mapped,bypass=on,granule=64K --virtio-ring packed
+	passes 'bypass is 1' 'a message to where it was: OK, fault at'
+	[ "$(checks)" -gt 160 ]
+}
+
+@test "demo: messages through the IOMMU, but not those of a disk on MMIO" {
+	run_lkvm --iommu=virtio,msi=mapped --virtio-transport=mmio
+	passes "the disk's wire"
+	[[ $output != *'Interrupt messages through'* ]]
+}
+
 @test "demo: input-bits=40" {
 	run_lkvm --iommu=virtio,input-bits=40
 	passes 'input range 0x0-0xffffffffff'$'\n'
@@ -93,6 +114,22 @@ checks() {
 	run_lkvm --iommu=virtio,domain-bits=8
 	passes 'domain range 0x0-0xff'$'\n'
 	[ "$(checks)" -gt 100 ]
+}
+
+@test "demo: msi=mapped, the guest maps the doorbells" {
+	local granule
+
+	for granule in 4K 16K 64K; do
+		run_lkvm --iommu=virtio,msi=mapped,granule=$granule -d ram:1M -d ram:1M
+		passes 'Interrupt messages through the domain'
+		[[ $output != *'MSI region'* ]]
+	done
+}
+
+@test "demo: msi=mapped with bypass=on, packed rings, a disk that is not behind the IOMMU" {
+	run_lkvm --iommu=virtio,msi=mapped,bypass=on --virtio-ring=packed -d ram:1M \
+		-d ram:1M,iommu=off
+	passes 'Interrupt messages through the domain'
 }
 
 @test "demo: max-mappings=64" {

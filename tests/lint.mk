@@ -15,7 +15,7 @@ ifneq ($(ARCH),$(HOST_ARCH))
 LINT_GUEST := $(filter $(GUEST_ROOM)/% guest/rt/fdt% guest/rt/uart%,$(LINT_GUEST))
 LINT_SRCS := $(foreach r,$(ARCH_ROOMS),$(wildcard $(r)/*.c)) \
 	$(wildcard tests/unit/fdt/*.c tests/unit/$(ARCH)/*.c)
-LINT_TARGET := --target=$(CROSS_COMPILE:-=) -isystem /usr/$(CROSS_COMPILE:-=)/include
+LINT_TARGET := --target=$(CROSS_COMPILE:-=) -idirafter /usr/$(CROSS_COMPILE:-=)/include
 endif
 
 ANALYZE := clang --analyze --analyzer-output text -Xclang -analyzer-werror

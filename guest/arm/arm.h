@@ -16,10 +16,13 @@
 #define dsb()		       __asm__ volatile("dsb sy" ::: "memory")
 
 /* Arm DEN 0022, PSCI 1.1: functions. */
-#define PSCI_VERSION	  0x84000000
-#define PSCI_SYSTEM_OFF	  0x84000008
-#define PSCI_SYSTEM_RESET 0x84000009
-#define PSCI_CPU_ON	  0xc4000003
+#define PSCI_VERSION	   0x84000000
+#define PSCI_SYSTEM_OFF	   0x84000008
+#define PSCI_SYSTEM_RESET  0x84000009
+#define PSCI_CPU_OFF	   0x84000002
+#define PSCI_CPU_ON	   0xc4000003
+#define PSCI_AFFINITY_INFO 0xc4000004
+#define PSCI_AFFINITY_OFF  1
 
 s64 psci(u64 function, u64 a1, u64 a2, u64 a3);
 

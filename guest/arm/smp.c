@@ -70,6 +70,21 @@ void smp_wait(void)
 	self->wakes_seen++;
 }
 
+bool smp_can_stop(void)
+{
+	return true;
+}
+
+void smp_stop(void)
+{
+	psci(PSCI_CPU_OFF, 0, 0, 0);
+}
+
+bool smp_is_off(u64 id)
+{
+	return psci(PSCI_AFFINITY_INFO, id, 0, 0) == PSCI_AFFINITY_OFF;
+}
+
 void smp_wake(u64 id)
 {
 	chip()->wake(id);

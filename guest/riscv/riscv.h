@@ -28,6 +28,9 @@
 #define SBI_IPI_SEND	 0
 #define SBI_HSM		 0x48534d
 #define SBI_HSM_START	 0
+#define SBI_HSM_STOP	 1
+#define SBI_HSM_STATUS	 2
+#define SBI_HSM_STOPPED	 1
 #define SBI_SRST	 0x53525354
 #define SBI_SRST_RESET	 0
 #define SBI_SRST_OFF	 0

@@ -63,6 +63,23 @@ void smp_wait(void)
 	self->wakes_seen++;
 }
 
+bool smp_can_stop(void)
+{
+	return true;
+}
+
+void smp_stop(void)
+{
+	sbi(SBI_HSM, SBI_HSM_STOP, 0, 0, 0);
+}
+
+bool smp_is_off(u64 id)
+{
+	struct sbi_ret status = sbi(SBI_HSM, SBI_HSM_STATUS, id, 0, 0);
+
+	return !status.error && status.value == SBI_HSM_STOPPED;
+}
+
 void smp_wake(u64 id)
 {
 	sbi(SBI_IPI, SBI_IPI_SEND, 1, id, 0);

@@ -30,6 +30,14 @@ bool smp_start(u64 id);
 void smp_wait(void);
 void smp_wake(u64 id);
 
+/*
+ * Turns this CPU off, to be started again. Comes back if that cannot be, which smp_can_stop()
+ * knows before. smp_is_off() asks it of another CPU.
+ */
+bool smp_can_stop(void);
+void smp_stop(void);
+bool smp_is_off(u64 id);
+
 /* Each guest that starts CPUs defines it: @id is the CPU's own, as smp_self() says. */
 void smp_main(u64 id) __noreturn;
 

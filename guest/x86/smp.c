@@ -186,6 +186,21 @@ void smp_wait(void)
 	irq_wait();
 }
 
+bool smp_can_stop(void)
+{
+	return false;
+}
+
+void smp_stop(void)
+{
+}
+
+bool smp_is_off(u64 id)
+{
+	(void)id;
+	return false;
+}
+
 void smp_wake(u64 id)
 {
 	send(id, ICR_FIXED | (FIRST_IRQ + LINE));

@@ -35,7 +35,7 @@ chmod +x root/init
 
 cat "$LAB_GUESTS/$KERNEL/initrd" init.cpio >initrd
 image=$LAB_GUESTS/$KERNEL/vmlinux
-[ -e "$kernel" ] || image=$LAB_GUESTS/$KERNEL/vmlinuz
+[ -e "$image" ] || image=$LAB_GUESTS/$KERNEL/vmlinuz
 # shellcheck disable=SC2086
 ./pty-run resize=30x100 'expect=waits' 'send=\x0d' 'expect=first: ' resize=41x97 \
 	'expect=now: ' 'send=typed\x0d' 'expect=read: typed' 'expect=line 1999 of many' -- \

@@ -28,6 +28,12 @@ static struct {
 	_Atomic bool armed, there, go;
 } stop;
 
+/* Messages of a device that never stops: only counted. */
+static struct {
+	_Atomic bool on, mapped, end;
+	_Atomic unsigned int sent, late;
+} flood;
+
 int ioctl(int fd, unsigned long request, ...)
 {
 	va_list args;
@@ -40,6 +46,12 @@ int ioctl(int fd, unsigned long request, ...)
 		atomic_store(&stop.there, true);
 		while (!atomic_load(&stop.go))
 			sched_yield();
+	}
+	if (request == KVM_SIGNAL_MSI && atomic_load(&flood.on)) {
+		if (!atomic_load(&flood.mapped))
+			atomic_fetch_add(&flood.late, 1);
+		atomic_fetch_add(&flood.sent, 1);
+		return 1;
 	}
 	return fake_kvm_ioctl(fd, request, arg);
 }
@@ -539,5 +551,56 @@ TEST(unmap_waits_for_the_messages_of_all_endpoints_of_the_domain)
 	send(IOVA, 1);
 	CHECK_EQ(nr_faults, 2);
 	CHECK(got_none());
+	end();
+}
+
+static void *flooder(void *arg)
+{
+	while (!atomic_load(&flood.end))
+		msix_notify(arg, 0);
+	return NULL;
+}
+
+/* Until it counts one more. */
+static void wait_for(_Atomic unsigned int *count)
+{
+	unsigned int before = atomic_load(count);
+
+	while (atomic_load(count) == before)
+		sched_yield();
+}
+
+static _Atomic unsigned int flood_faults;
+
+static void count_fault(void *opaque, const struct iommu_fault *fault)
+{
+	(void)opaque;
+	(void)fault;
+	atomic_fetch_add(&flood_faults, 1);
+}
+
+TEST(no_message_comes_after_the_answer_to_an_unmap)
+{
+	pthread_t thread;
+
+	start(true);
+	m.iommu.report = count_fault;
+	attach(EP_ID);
+	set_message(&m.vpci.pci, IOVA, 1);
+	atomic_store(&flood.on, true);
+	if (pthread_create(&thread, NULL, flooder, &m.vpci.pci))
+		abort();
+	for (unsigned int i = 0; i < 100; i++) {
+		atomic_store(&flood.mapped, true);
+		map_doorbell(IOVA, DOORBELL);
+		wait_for(&flood.sent);
+		unmap(IOVA);
+		atomic_store(&flood.mapped, false);
+		wait_for(&flood_faults);
+	}
+	atomic_store(&flood.end, true);
+	pthread_join(thread, NULL);
+	atomic_store(&flood.on, false);
+	CHECK_EQ(atomic_load(&flood.late), 0);
 	end();
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The device tree of machines of many kinds, read back. What an architecture adds to it is made
- * up here, so that each kind of it is seen: the program is linked with these calls wrapped.
+ * up here, so that each kind of it is seen: the program is linked so that its functions count.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,12 +29,6 @@ static char tree[FDT_MAX_SIZE];
 static enum arch_msi_map msi_map;
 static unsigned int phys_bits;
 
-void __wrap_arch_fdt_nodes(struct machine *m, struct fdt_tree *t);
-unsigned int __wrap_arch_fdt_irq(const struct machine *m, u32 gsi, bool edge,
-				 u32 cells[FDT_MAX_IRQ_CELLS]);
-enum arch_msi_map __wrap_arch_msi_map(const struct machine *m);
-unsigned int __wrap_arch_phys_bits(const struct vm *vm);
-
 int ioctl(int fd, unsigned long request, ...)
 {
 	va_list args;
@@ -46,7 +40,7 @@ int ioctl(int fd, unsigned long request, ...)
 	return fake_kvm_ioctl(fd, request, arg);
 }
 
-void __wrap_arch_fdt_nodes(struct machine *m, struct fdt_tree *t)
+void arch_fdt_nodes(struct machine *m, struct fdt_tree *t)
 {
 	(void)m;
 	fdt_tree_begin(t, "interrupt-controller");
@@ -57,8 +51,7 @@ void __wrap_arch_fdt_nodes(struct machine *m, struct fdt_tree *t)
 	fdt_tree_end(t);
 }
 
-unsigned int __wrap_arch_fdt_irq(const struct machine *m, u32 gsi, bool edge,
-				 u32 cells[FDT_MAX_IRQ_CELLS])
+unsigned int arch_fdt_irq(const struct machine *m, u32 gsi, bool edge, u32 cells[FDT_MAX_IRQ_CELLS])
 {
 	(void)m;
 	cells[0] = gsi;
@@ -66,13 +59,13 @@ unsigned int __wrap_arch_fdt_irq(const struct machine *m, u32 gsi, bool edge,
 	return 2;
 }
 
-enum arch_msi_map __wrap_arch_msi_map(const struct machine *m)
+enum arch_msi_map arch_msi_map(const struct machine *m)
 {
 	(void)m;
 	return msi_map;
 }
 
-unsigned int __wrap_arch_phys_bits(const struct vm *vm)
+unsigned int arch_phys_bits(const struct vm *vm)
 {
 	(void)vm;
 	return phys_bits;
@@ -431,7 +424,8 @@ TEST(iommu_on_pci)
 	CHECK_EQ(endpoint_of(0x28), 0x28);
 	CHECK_EQ(endpoint_of(0x30), ~0U);
 
-	CHECK_STR_EQ(string(PCIE "/iommu@1,0", "compatible"), "virtio,pci-iommu");
+	CHECK(!fdt_node_check_compatible(tree, node(PCIE "/iommu@1,0"), "virtio,pci-iommu"));
+	CHECK(!fdt_node_check_compatible(tree, node(PCIE "/iommu@1,0"), "pci1af4,1057"));
 	CHECK_EQ(nr_cells(PCIE "/iommu@1,0", "reg"), 5);
 	CHECK_EQ(cell(PCIE "/iommu@1,0", "reg", 0), 0x800);
 	CHECK_EQ(cell(PCIE "/iommu@1,0", "#iommu-cells", 0), 1);

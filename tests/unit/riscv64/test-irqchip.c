@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Which interrupt controller a machine gets, and what KVM is told of it. */
+/* Which interrupt controller a machine gets, what KVM is told of it, and what the tree says. */
 #include <errno.h>
+#include <libfdt.h>
 #include <linux/kvm.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -97,6 +99,26 @@ static int create_device(struct kvm_create_device *dev)
 	return 0;
 }
 
+/* I, M, A, Sstc, Ssaia, Zicbom with blocks of 64 bytes, Sv48 and a clock of 10 MHz. */
+static int get_reg(const struct kvm_one_reg *reg)
+{
+	static const struct {
+		u64 id, val;
+	} regs[] = {
+		{0x07000005, 1}, {0x07000006, 1},	 {0x07000000, 1}, {0x07000008, 1},
+		{0x0700000e, 1}, {0x0700000b, 1},	 {0x07000001, 0}, {0x01000001, 64},
+		{0x01000006, 9}, {0x04000000, 10000000},
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(regs); i++) {
+		if (reg->id == (0x8030000000000000 | regs[i].id)) {
+			memcpy((void *)(uintptr_t)reg->addr, &regs[i].val, sizeof(u64));
+			return 0;
+		}
+	}
+	return fail(ENOENT);
+}
+
 static int set_line(const struct kvm_irq_level *level)
 {
 	kvm.line = level->irq;
@@ -121,6 +143,8 @@ int ioctl(int fd, unsigned long request, ...)
 		return get_attr(arg);
 	case KVM_SET_DEVICE_ATTR:
 		return set_attr(arg);
+	case KVM_GET_ONE_REG:
+		return get_reg(arg);
 	case KVM_IRQ_LINE:
 		return set_line(arg);
 	case KVM_INTERRUPT:
@@ -273,6 +297,98 @@ TEST(plic_that_is_asked_for_reaches_the_vcpus)
 	irq_wire_set(&m->vm, 8, false);
 	bus_access(&m->vm.mmio, claim, &val, 4, true);
 	CHECK(!kvm.external[2]);
+	end();
+}
+
+static char tree[64 * KiB];
+
+static void make_tree(void)
+{
+	struct fdt_tree t;
+
+	add_vcpus();
+	fdt_tree_init(&t, tree, sizeof(tree));
+	arch_fdt_nodes(m, &t);
+	CHECK(fdt_tree_finish(&t) > 0);
+}
+
+/* All cells of a property, in hexadecimal; "" if it is not there or empty. */
+static const char *cells_of(const char *path, const char *name)
+{
+	static char text[1024];
+	int len = 0;
+	const fdt32_t *val = fdt_getprop(tree, fdt_path_offset(tree, path), name, &len);
+	size_t n = 0;
+
+	text[0] = '\0';
+	for (int i = 0; val && i < len / 4; i++)
+		n += snprintf(text + n, sizeof(text) - n, "%s%x", i ? " " : "",
+			      fdt32_to_cpu(val[i]));
+	return text;
+}
+
+static const char *string_of(const char *path, const char *name)
+{
+	return fdt_getprop(tree, fdt_path_offset(tree, path), name, NULL);
+}
+
+#define IMSIC "/interrupt-controller@8000000"
+#define APLIC "/interrupt-controller@8100000"
+#define PLIC  "/interrupt-controller@c000000"
+
+TEST(tree_of_harts)
+{
+	static const char exts[] = "i\0m\0a\0zicbom\0ssaia\0sstc";
+	const void *list;
+	int len = 0;
+
+	kvm.has_aia = true;
+	kvm.ids = 255;
+	CHECK_EQ(start(NULL), 0);
+	make_tree();
+	CHECK_STR_EQ(cells_of("/cpus", "timebase-frequency"), "989680");
+	CHECK_STR_EQ(cells_of("/cpus/cpu@2", "reg"), "2");
+	CHECK_STR_EQ(string_of("/cpus/cpu@2", "riscv,isa"), "rv64ima_zicbom_ssaia_sstc");
+	CHECK_STR_EQ(string_of("/cpus/cpu@2", "mmu-type"), "riscv,sv48");
+	CHECK_STR_EQ(cells_of("/cpus/cpu@2", "riscv,cbom-block-size"), "40");
+	CHECK(!string_of("/cpus/cpu@2", "riscv,cboz-block-size"));
+	list = fdt_getprop(tree, fdt_path_offset(tree, "/cpus/cpu@2"), "riscv,isa-extensions",
+			   &len);
+	CHECK(len == sizeof(exts) && !memcmp(list, exts, len));
+	/* The root of the interrupt tree, whatever the root node says. */
+	CHECK_STR_EQ(cells_of("/cpus/cpu@2/interrupt-controller", "phandle"), "102");
+	CHECK_STR_EQ(cells_of("/cpus/cpu@2/interrupt-controller", "interrupt-parent"), "102");
+	end();
+}
+
+TEST(tree_of_the_aia)
+{
+	kvm.has_aia = true;
+	kvm.ids = 255;
+	CHECK_EQ(start(NULL), 0);
+	make_tree();
+	CHECK_STR_EQ(cells_of(IMSIC, "reg"), "0 8000000 0 3000");
+	CHECK_STR_EQ(cells_of(IMSIC, "riscv,num-ids"), "ff");
+	CHECK_STR_EQ(cells_of(IMSIC, "riscv,hart-index-bits"), "2");
+	CHECK_STR_EQ(cells_of(IMSIC, "interrupts-extended"), "100 9 101 9 102 9");
+	CHECK_STR_EQ(cells_of(APLIC, "msi-parent"), cells_of(IMSIC, "phandle"));
+	CHECK_STR_EQ(cells_of(APLIC, "riscv,num-sources"), "5f");
+	CHECK(fdt_path_offset(tree, PLIC) < 0);
+	end();
+}
+
+TEST(tree_of_the_plic)
+{
+	kvm.has_aia = true;
+	kvm.ids = 255;
+	CHECK_EQ(start("plic"), 0);
+	make_tree();
+	CHECK_STR_EQ(string_of("/cpus/cpu@0", "riscv,isa"), "rv64ima_zicbom_sstc");
+	CHECK_STR_EQ(cells_of(PLIC, "interrupts-extended"), "100 9 101 9 102 9");
+	CHECK_STR_EQ(cells_of(PLIC, "riscv,ndev"), "5f");
+	CHECK_STR_EQ(cells_of(PLIC, "#interrupt-cells"), "1");
+	CHECK(fdt_path_offset(tree, IMSIC) < 0);
+	CHECK(fdt_path_offset(tree, APLIC) < 0);
 	end();
 }
 
