@@ -136,6 +136,19 @@ static int opt_net(void *opaque, const char *value)
 	return 0;
 }
 
+static int opt_device(void *opaque, const char *value)
+{
+	struct run_options *o = opaque;
+	struct machine_config *m = &o->machine;
+
+	if (m->nr_engines == MACHINE_MAX_ENGINES) {
+		pr_err("--device: '%s' is one too many, %d are possible", value,
+		       MACHINE_MAX_ENGINES);
+		return -EINVAL;
+	}
+	return engine_parse(value, &m->engines[m->nr_engines++]);
+}
+
 static int opt_rng(void *opaque, const char *value)
 {
 	struct run_options *o = opaque;
@@ -181,7 +194,7 @@ static int opt_iommu(void *opaque, const char *value)
 	}
 	o->machine.has_iommu = true;
 	o->machine.viommu.what = "--iommu";
-	return iommu_parse(value, resv, nr, &device, &o->machine.iommu);
+	return iommu_parse(value, arch_iommu_format, resv, nr, &device, &o->machine.iommu);
 }
 
 static int opt_virtio_ring(void *opaque, const char *value)
@@ -301,6 +314,7 @@ static const struct option_def options[] = {
 	{"disk", 'd', "FILE[,...]", blk_usage, opt_disk},
 	{"net", 'n', "MODE[,...]", net_usage, opt_net},
 	{"rng", 0, "[=...]", rng_usage, opt_rng},
+	{"device", 0, MACHINE_DEVICES "[,...]", machine_device_usage, opt_device},
 	{"serial", 0, "BACKEND",
 	 "what the serial port is (tty, if no --console is):\n" CHARDEV_USAGE, opt_serial},
 	{"console", 0, "BACKEND[,...]", console_usage, opt_console},
@@ -328,12 +342,43 @@ void builtin_run_usage(void)
 	       "The exit status is 0 when the guest powers off or reboots.\n");
 }
 
-static int check_iommu(const struct machine_config *m, const struct virtio_options *device)
+static int check_device(struct machine_config *m, const struct virtio_options *device)
 {
-	if (device->iommu != VIRTIO_CHOICE_ON || m->has_iommu)
-		return 0;
-	pr_err("%s: iommu=on needs --iommu=virtio", device->what);
-	return -EINVAL;
+	if (device->iommu == VIRTIO_CHOICE_ON && !m->has_iommu) {
+		pr_err("%s: iommu=on needs --iommu=virtio", device->what);
+		return -EINVAL;
+	}
+	if (device->has_format && (!m->has_iommu || device->iommu == VIRTIO_CHOICE_OFF)) {
+		pr_err("%s: iommu-format= is for devices behind an IOMMU: %s", device->what,
+		       m->has_iommu ? "this one has iommu=off" : "add --iommu=virtio");
+		return -EINVAL;
+	}
+	m->iommu.offer_tables |= device->has_format && device->format;
+	return 0;
+}
+
+/* All devices, whatever they are. */
+static int check_devices(struct machine_config *m)
+{
+	int ret = 0;
+
+	m->iommu.offer_tables = m->iommu.format;
+	for (unsigned int i = 0; !ret && i < m->nr_disks; i++)
+		ret = check_device(m, &m->disks[i].options);
+	if (!ret && m->console.nr_ports)
+		ret = check_device(m, &m->console.options);
+	for (unsigned int i = 0; !ret && i < m->nr_nets; i++)
+		ret = check_device(m, &m->nets[i].options);
+	if (!ret && m->has_rng)
+		ret = check_device(m, &m->rng.options);
+	for (unsigned int i = 0; !ret && i < m->nr_engines; i++)
+		ret = check_device(m, &m->engines[i].options);
+	if (!ret && m->iommu.no_map && !m->iommu.offer_tables) {
+		pr_err("--iommu: with map=off and no table format a driver can do nothing: choose "
+		       "one by tables=");
+		ret = -EINVAL;
+	}
+	return ret;
 }
 
 /* What options allow one by one, but not together. */
@@ -348,17 +393,7 @@ static int check(struct machine_config *m)
 		pr_err("--initrd %s: an initrd needs a --kernel", m->initrd);
 		return -EINVAL;
 	}
-	for (unsigned int i = 0; i < m->nr_disks; i++) {
-		if (check_iommu(m, &m->disks[i].options))
-			return -EINVAL;
-	}
-	if (m->console.nr_ports && check_iommu(m, &m->console.options))
-		return -EINVAL;
-	for (unsigned int i = 0; i < m->nr_nets; i++) {
-		if (check_iommu(m, &m->nets[i].options))
-			return -EINVAL;
-	}
-	if (m->has_rng && check_iommu(m, &m->rng.options))
+	if (check_devices(m))
 		return -EINVAL;
 	return net_check_all(m->nets, m->nr_nets);
 }

@@ -106,8 +106,13 @@ static int take_slot(struct machine *m, struct machine_device *d,
 	return 0;
 }
 
-static int add_endpoint(struct machine *m, struct machine_device *d)
+static int add_endpoint(struct machine *m, struct machine_device *d,
+			const struct virtio_options *options, unsigned int pasid_bits)
 {
+	const struct iommu_limits limits = {
+		.pa_bits = min(arch_phys_bits(&m->vm), 52U),
+		.pasid_bits = pasid_bits,
+	};
 	u32 id = d->transport == VIRTIO_TRANSPORT_PCI ? d->slot << 3
 						      : MACHINE_MMIO_ENDPOINTS + d->slot;
 	int ret = iommu_add_endpoint(&m->iommu, &d->ep, id);
@@ -115,11 +120,16 @@ static int add_endpoint(struct machine *m, struct machine_device *d)
 	if (ret)
 		pr_err("cannot put a %s behind the virtio-iommu: %s", d->type->name,
 		       strerror(-ret));
+	else
+		iommu_set_format(&d->ep,
+				 options->has_format ? options->format : m->config->iommu.format,
+				 &limits);
 	return ret;
 }
 
-static int add_device(struct machine *m, const struct device_type *type,
-		      const struct virtio_options *options, const void *config)
+int machine_new_device(struct machine *m, const struct device_type *type,
+		       const struct virtio_options *options, unsigned int pasid_bits,
+		       struct machine_device **out)
 {
 	struct machine_device *d = calloc(1, sizeof(*d));
 	int ret;
@@ -136,11 +146,18 @@ static int add_device(struct machine *m, const struct device_type *type,
 	}
 	m->devices[m->nr_devices++] = d;
 	d->behind_iommu = is_behind_iommu(m, type, options);
-	if (d->behind_iommu) {
-		ret = add_endpoint(m, d);
-		if (ret)
-			return ret;
-	}
+	*out = d;
+	return d->behind_iommu ? add_endpoint(m, d, options, pasid_bits) : 0;
+}
+
+static int add_device(struct machine *m, const struct device_type *type,
+		      const struct virtio_options *options, const void *config)
+{
+	struct machine_device *d;
+	int ret = machine_new_device(m, type, options, 0, &d);
+
+	if (ret)
+		return ret;
 	ret = type->create(m, config, d->behind_iommu ? &d->ep : NULL, &d->vdev);
 	if (ret)
 		return ret;
@@ -318,6 +335,8 @@ int machine_add_devices(struct machine *m)
 		ret = add_device(m, &rng_type, &config->rng.options, &config->rng);
 	if (!ret && config->console.nr_ports)
 		ret = add_device(m, &console_type, &config->console.options, &config->console);
+	for (unsigned int i = 0; !ret && i < config->nr_engines; i++)
+		ret = machine_add_engine(m, &config->engines[i]);
 	return ret;
 }
 
@@ -335,10 +354,14 @@ void machine_destroy_devices(struct machine *m)
 	for (unsigned int i = m->nr_devices; i--;) {
 		if (m->devices[i]->vdev)
 			stop_device(m->devices[i]->vdev);
+		else if (m->devices[i]->engine)
+			dma_engine_reset(m->devices[i]->engine);
 	}
 	for (unsigned int i = m->nr_devices; i--;) {
 		struct machine_device *d = m->devices[i];
 
+		if (d->engine)
+			dma_engine_destroy(d->engine);
 		if (!d->vdev)
 			continue;
 		unplug(d);

@@ -94,6 +94,29 @@ static void report_queue(const struct virtq *vq, struct report *r, bool locked)
 	report_object_end(r);
 }
 
+/* Whether the device is translated, and as whom. */
+static void report_place(const struct machine_device *d, struct report *r)
+{
+	report_bool(r, "behind_iommu", d->behind_iommu);
+	if (d->behind_iommu) {
+		report_hex(r, "endpoint", d->ep.id);
+		report_u64(r, "faults", get(&d->ep.faults));
+	}
+}
+
+static void report_engine(const struct machine_device *d, struct report *r)
+{
+	char where[16];
+
+	snprintf(where, sizeof(where), "00:%02x.0", d->slot);
+	report_object_begin(r, NULL);
+	report_str(r, "where", where);
+	report_str(r, "type", d->type->word);
+	report_place(d, r);
+	dma_engine_report(d->engine, r);
+	report_object_end(r);
+}
+
 static void report_device(const struct machine_device *d, struct report *r,
 			  const struct timespec *deadline)
 {
@@ -109,11 +132,7 @@ static void report_device(const struct machine_device *d, struct report *r,
 	report_hex(r, "features_offered", vdev->offered);
 	if (locked)
 		report_hex(r, "features_accepted", vdev->accepted);
-	report_bool(r, "behind_iommu", d->behind_iommu);
-	if (d->behind_iommu) {
-		report_hex(r, "endpoint", d->ep.id);
-		report_u64(r, "faults", get(&d->ep.faults));
-	}
+	report_place(d, r);
 	report_list_begin(r, "queues");
 	for (unsigned int i = 0; i < vdev->nr_vqs; i++)
 		report_queue(&vdev->vqs[i], r, locked);
@@ -154,6 +173,8 @@ void machine_stat(struct machine *m, struct report *r)
 	for (unsigned int i = 0; i < m->nr_devices; i++) {
 		if (m->devices[i]->vdev)
 			report_device(m->devices[i], r, &deadline);
+		else if (m->devices[i]->engine)
+			report_engine(m->devices[i], r);
 	}
 	report_list_end(r);
 }

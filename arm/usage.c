@@ -5,6 +5,8 @@
 
 const char arch_name[] = "arm64";
 
+const struct iommu_format *const arch_iommu_format = &format_smmuv3;
+
 const unsigned int arch_image_kind = IMAGE_ARM64;
 
 const char arch_kernel_usage[] = "Image, Image.gz or EFI zboot image; without it a\n"

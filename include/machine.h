@@ -8,6 +8,7 @@
 
 #include "char/terminal.h"
 #include "disk/disk.h"
+#include "hw/dma-engine.h"
 #include "iommu/iommu.h"
 #include "virtio/blk.h"
 #include "virtio/console.h"
@@ -27,9 +28,22 @@ struct report;
 
 #define MACHINE_MAX_DISKS   64
 #define MACHINE_MAX_NETS    8
+#define MACHINE_MAX_ENGINES 8
 #define MACHINE_MAX_MMIO    64 /* virtio-mmio slots, where the architecture has as many */
 #define MACHINE_MAX_PCI	    30 /* devices on PCI: in slots 1 to 30 */
 #define MACHINE_MAX_DEVICES (MACHINE_MAX_PCI + MACHINE_MAX_MMIO)
+
+/* A DMA engine: it has the options of any endpoint. */
+struct engine_config {
+	struct virtio_options options;
+};
+
+/* What --device takes, for the usage text. */
+#define MACHINE_DEVICES "dma-engine"
+extern const char machine_device_usage[];
+
+/* One --device. Prints the reason; -EINVAL. */
+int engine_parse(const char *arg, struct engine_config *config);
 
 struct machine_config {
 	const char *name; /* valid; NULL: guest-PID */
@@ -42,6 +56,8 @@ struct machine_config {
 	unsigned int nr_disks;
 	struct net_config nets[MACHINE_MAX_NETS];
 	unsigned int nr_nets;
+	struct engine_config engines[MACHINE_MAX_ENGINES];
+	unsigned int nr_engines;
 	bool has_rng;
 	struct rng_config rng;
 	struct chardev_config serial; /* what the serial port is connected to */
@@ -80,10 +96,11 @@ struct device_type {
  */
 #define MACHINE_MMIO_ENDPOINTS 0x10000
 
-/* A virtio device and its place in the machine. */
+/* A device that the user asked for, and its place in the machine. */
 struct machine_device {
 	const struct device_type *type;
-	struct virtio_device *vdev;
+	struct virtio_device *vdev; /* one of these is NULL */
+	struct dma_engine *engine;
 	enum virtio_transport transport; /* PCI or MMIO */
 	unsigned int slot; /* PCI device number, or number of the virtio-mmio slot */
 	union {
@@ -130,6 +147,18 @@ int machine_run(const struct machine_config *config);
  * what was made before that is for machine_destroy_devices().
  */
 int machine_add_devices(struct machine *m);
+
+/*
+ * For those who make devices: a new entry of m->devices of this type, on PCI or MMIO as @options
+ * and the type say, with an endpoint of @pasid_bits if it is behind the IOMMU. Prints the reason;
+ * -errno.
+ */
+int machine_new_device(struct machine *m, const struct device_type *type,
+		       const struct virtio_options *options, unsigned int pasid_bits,
+		       struct machine_device **out);
+
+/* A DMA engine. Prints the reason; -errno. */
+int machine_add_engine(struct machine *m, const struct engine_config *config);
 
 /* When no vCPU runs any more: stops all devices, then frees them. */
 void machine_destroy_devices(struct machine *m);
@@ -219,6 +248,9 @@ extern const char arch_cpu_without_usage[];
 
 /* What --dump-dtb takes; "": no device tree describes the machine, and there is no such option. */
 extern const char arch_dump_dtb_arg[];
+
+/* The format of page tables that endpoints take if nobody says another. */
+extern const struct iommu_format *const arch_iommu_format;
 
 /* IOVAs that an IOMMU of this architecture never translates; returns how many. */
 unsigned int arch_iommu_resv(struct iommu_resv *resv, unsigned int max);

@@ -51,6 +51,34 @@ static int parse_bypass(void *opaque, const char *value)
 	return 0;
 }
 
+static int parse_tables(void *opaque, const char *value)
+{
+	struct parser *p = opaque;
+
+	if (!value)
+		return no_value("tables", IOMMU_FORMATS);
+	if (iommu_format_by_name(value, &p->config->format)) {
+		pr_err("--iommu: tables=%s is none of " IOMMU_FORMATS, value);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int parse_map(void *opaque, const char *value)
+{
+	struct parser *p = opaque;
+	bool on;
+
+	if (!value)
+		return no_value("map", "on|off");
+	if (parse_bool(value, &on)) {
+		pr_err("--iommu: map=%s is neither 'on' nor 'off'", value);
+		return -EINVAL;
+	}
+	p->config->no_map = !on;
+	return 0;
+}
+
 static int parse_granule(void *opaque, const char *value)
 {
 	struct parser *p = opaque;
@@ -145,6 +173,8 @@ static const struct subopt subopts[] = {
 	{"max-mappings", parse_max_mappings, false},
 	{"msi", parse_msi, false},
 	{"resv", parse_resv, true},
+	{"tables", parse_tables, false},
+	{"map", parse_map, false},
 	{NULL, NULL, false},
 };
 
@@ -196,8 +226,8 @@ static int add_machine_regions(struct iommu_config *config, const struct iommu_r
 	return 0;
 }
 
-int iommu_parse(const char *arg, const struct iommu_resv *resv, unsigned int nr_resv,
-		const struct subopt_set *device, struct iommu_config *config)
+int iommu_parse(const char *arg, const struct iommu_format *native, const struct iommu_resv *resv,
+		unsigned int nr_resv, const struct subopt_set *device, struct iommu_config *config)
 {
 	struct parser p = {
 		.config = config,
@@ -218,7 +248,10 @@ int iommu_parse(const char *arg, const struct iommu_resv *resv, unsigned int nr_
 		pr_err("--iommu: '%s' has an empty option, remove the extra comma", arg);
 		return -EINVAL;
 	}
-	*config = (struct iommu_config){.max_mappings = DEFAULT_MAX_MAPPINGS};
+	*config = (struct iommu_config){
+		.max_mappings = DEFAULT_MAX_MAPPINGS,
+		.format = native,
+	};
 	if (arg[len]) {
 		ret = parse_subopt_sets("--iommu", arg + len + 1, sets, ARRAY_SIZE(sets));
 		if (ret)

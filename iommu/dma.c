@@ -83,8 +83,8 @@ static int slot_open(struct dma_chan *chan, u32 pasid, u64 start, u64 last, dma_
 	if (n >= atomic_load_explicit(&chan->top, memory_order_relaxed))
 		atomic_store(&chan->top, n + 1U);
 	slot = &chan->slots[n];
-	atomic_store_explicit(&slot->pasid, pasid, memory_order_relaxed);
 	/* Release: who reads these knows that the slot's access before is over. */
+	atomic_store_explicit(&slot->pasid, pasid, memory_order_release);
 	atomic_store_explicit(&slot->start, start, memory_order_release);
 	atomic_store_explicit(&slot->last, last, memory_order_release);
 	atomic_store(&slot->seq, atomic_load_explicit(&slot->seq, memory_order_relaxed) + 1);
@@ -102,7 +102,7 @@ static void slot_close(struct dma_chan *chan, dma_handle_t n)
 	chan->free_slots[chan->nr_free++] = n;
 }
 
-void dma_chan_wait(struct dma_chan *chan, u64 start, u64 last)
+void dma_chan_wait(struct dma_chan *chan, const struct iommu_scope *scope)
 {
 	u32 top = atomic_load(&chan->top);
 
@@ -113,12 +113,14 @@ void dma_chan_wait(struct dma_chan *chan, u64 start, u64 last)
 		if (!(seq & 1))
 			continue;
 		/*
-		 * If the access of @seq ended meanwhile, this may be the range of
-		 * the next one. That began after the change: nothing to wait for
+		 * If the access of @seq ended meanwhile, this may be the range or the
+		 * PASID of the next one. That began after the change: nothing to wait for
 		 * either way.
 		 */
-		if (atomic_load_explicit(&slot->start, memory_order_acquire) > last ||
-		    atomic_load_explicit(&slot->last, memory_order_acquire) < start)
+		if (atomic_load_explicit(&slot->start, memory_order_acquire) > scope->last ||
+		    atomic_load_explicit(&slot->last, memory_order_acquire) < scope->start ||
+		    !iommu_scope_has_access(scope, atomic_load_explicit(&slot->pasid,
+									memory_order_acquire)))
 			continue;
 		atomic_fetch_add(&chan->waiting, 1);
 		while (atomic_load(&slot->seq) == seq)
@@ -135,51 +137,69 @@ static void count(_Atomic u64 *n)
 }
 
 /* Where an access goes, if it is one that is permitted. */
-static int translate(struct dma_chan *chan, u64 iova, u32 dir, struct iommu_run *run,
-		     enum iommu_fault_reason *reason)
+static int translate(struct dma_chan *chan, u32 pasid, u64 iova, u32 dir, struct iommu_run *run,
+		     struct iommu_fault *fault)
 {
-	int ret = iommu_translate(chan->ep, iova, run, reason);
+	int ret;
 
-	if (!ret && (run->dir & dir) != dir) {
-		*reason = IOMMU_FAULT_MAPPING;
+	*fault = (struct iommu_fault){
+		.dir = dir & ~DMA_PRIV,
+		.endpoint = chan->ep->id,
+		.pasid = pasid,
+		.iova = iova,
+	};
+	ret = iommu_translate(chan->ep, chan->mem, pasid, iova, dir, run, fault);
+	if (!ret && (run->dir & dir & ~DMA_PRIV) != (dir & ~DMA_PRIV)) {
+		fault->reason = IOMMU_FAULT_MAPPING;
+		fault->why = "not permitted";
 		ret = -EFAULT;
 	}
 	return ret;
 }
 
-static void report_fault(struct dma_chan *chan, u64 iova, u32 dir, enum iommu_fault_reason reason)
+static void report_fault(struct dma_chan *chan, const struct iommu_fault *fault)
 {
-	const struct iommu_fault fault = {
-		.reason = reason,
-		.dir = dir,
-		.endpoint = chan->ep->id,
-		.iova = iova,
-	};
 	struct iommu *iommu = chan->ep->iommu;
 
 	atomic_fetch_add(&chan->ep->faults, 1);
 	if (iommu->report)
-		iommu->report(iommu->report_opaque, &fault);
+		iommu->report(iommu->report_opaque, fault);
+}
+
+/* Whether the entry holds for an access now; it is known to hold at @gen then. */
+static bool tlb_valid(const struct dma_chan *chan, struct dma_tlb_entry *e, u64 gen, u32 pasid,
+		      u64 iova, u32 dir)
+{
+	struct iommu_cached *c = &e->cached;
+
+	if (!e->flags || iova < c->start || iova > c->last || c->pasid != pasid ||
+	    (e->flags & dir) != dir || (e->flags & DMA_PRIV) != (dir & DMA_PRIV))
+		return false;
+	if (c->gen == gen)
+		return true;
+	if (!iommu_unchanged(chan->ep, c, gen))
+		return false;
+	c->gen = gen;
+	return true;
 }
 
 /* What the endpoint may reach at @iova, from the cache or by a lookup. */
-static const struct dma_tlb_entry *tlb_get(struct dma_chan *chan, u64 iova, u32 dir,
-					   enum iommu_fault_reason *reason)
+static const struct dma_tlb_entry *tlb_get(struct dma_chan *chan, u32 pasid, u64 iova, u32 dir,
+					   struct iommu_fault *fault)
 {
-	struct dma_tlb_entry *e = &chan->tlb[(iova >> TLB_SHIFT) % DMA_TLB_ENTRIES];
+	struct dma_tlb_entry *e = &chan->tlb[((iova >> TLB_SHIFT) + pasid) % DMA_TLB_ENTRIES];
 	u64 gen = atomic_load(&chan->ep->gen);
 	struct iommu_run run;
 	u64 len, avail;
 	u8 *hva;
 
-	if (e->flags && e->gen == gen && iova >= e->start && iova <= e->last &&
-	    (e->flags & dir) == dir) {
+	if (tlb_valid(chan, e, gen, pasid, iova, dir)) {
 		count(&chan->tlb_hits);
 		return e;
 	}
 
 	count(&chan->tlb_misses);
-	if (translate(chan, iova, dir, &run, reason) < 0)
+	if (translate(chan, pasid, iova, dir, &run, fault) < 0)
 		return NULL;
 
 	/* A run may begin outside the bank that holds @iova: keep what lies behind. */
@@ -188,15 +208,23 @@ static const struct dma_tlb_entry *tlb_get(struct dma_chan *chan, u64 iova, u32 
 		len++;
 	hva = guest_mem_run(chan->mem, run.gpa + (iova - run.start), len, &avail);
 	if (!hva) {
-		*reason = IOMMU_FAULT_UNKNOWN;
+		fault->reason = IOMMU_FAULT_UNKNOWN;
+		fault->why = "not memory";
 		return NULL;
 	}
 	*e = (struct dma_tlb_entry){
-		.gen = gen,
-		.start = iova,
-		.last = iova + avail - 1,
+		.cached =
+			{
+				.gen = gen,
+				.start = iova,
+				.last = iova + avail - 1,
+				.pasid = pasid,
+				.table_pasid = run.table_pasid,
+				.id = run.id,
+				.global = run.global,
+			},
 		.hva = hva,
-		.flags = run.dir,
+		.flags = run.dir | (dir & DMA_PRIV),
 	};
 	return e;
 }
@@ -220,10 +248,9 @@ static int map_direct(struct dma_chan *chan, u64 gpa, u64 len, struct iovec *iov
 	return n;
 }
 
-int dma_map(struct dma_chan *chan, u32 pasid, u64 iova, u64 len, u32 dir, struct iovec *iov,
-	    unsigned int max, dma_handle_t *handle)
+int dma_map_fault(struct dma_chan *chan, u32 pasid, u64 iova, u64 len, u32 dir, struct iovec *iov,
+		  unsigned int max, dma_handle_t *handle, struct iommu_fault *fault)
 {
-	enum iommu_fault_reason reason;
 	unsigned int n = 0;
 	u64 left = len;
 	int ret;
@@ -240,17 +267,18 @@ int dma_map(struct dma_chan *chan, u32 pasid, u64 iova, u64 len, u32 dir, struct
 		return ret;
 
 	while (left) {
-		const struct dma_tlb_entry *e = tlb_get(chan, iova, dir, &reason);
+		const struct dma_tlb_entry *e;
 		u8 *hva;
 		u64 run;
 
+		e = tlb_get(chan, pasid, iova, dir, fault);
 		if (!e) {
-			report_fault(chan, iova, dir, reason);
+			report_fault(chan, fault);
 			ret = -EFAULT;
 			goto err;
 		}
-		hva = e->hva + (iova - e->start);
-		run = min(left, e->last - iova + 1);
+		hva = e->hva + (iova - e->cached.start);
+		run = min(left, e->cached.last - iova + 1);
 		if (n && (u8 *)iov[n - 1].iov_base + iov[n - 1].iov_len == hva) {
 			iov[n - 1].iov_len += run;
 		} else {
@@ -268,6 +296,14 @@ int dma_map(struct dma_chan *chan, u32 pasid, u64 iova, u64 len, u32 dir, struct
 err:
 	slot_close(chan, *handle);
 	return ret;
+}
+
+int dma_map(struct dma_chan *chan, u32 pasid, u64 iova, u64 len, u32 dir, struct iovec *iov,
+	    unsigned int max, dma_handle_t *handle)
+{
+	struct iommu_fault fault;
+
+	return dma_map_fault(chan, pasid, iova, len, dir, iov, max, handle, &fault);
 }
 
 void dma_unmap(struct dma_chan *chan, dma_handle_t handle)
@@ -377,7 +413,7 @@ static bool post(struct dma_chan *chan, u64 gpa, u32 val, dma_doorbell *doorbell
 
 int dma_post32(struct dma_chan *chan, u64 iova, u32 val, dma_doorbell *doorbell, void *opaque)
 {
-	enum iommu_fault_reason reason;
+	struct iommu_fault fault;
 	struct iommu_run run;
 	dma_handle_t handle;
 	int ret;
@@ -390,13 +426,14 @@ int dma_post32(struct dma_chan *chan, u64 iova, u32 val, dma_doorbell *doorbell,
 	ret = slot_open(chan, DMA_NO_PASID, iova, iova + sizeof(val) - 1, &handle);
 	if (ret)
 		return ret;
-	ret = translate(chan, iova, DMA_WRITE, &run, &reason);
+	ret = translate(chan, DMA_NO_PASID, iova, DMA_WRITE, &run, &fault);
 	if (!ret && !post(chan, run.gpa + (iova - run.start), val, doorbell, opaque)) {
-		reason = IOMMU_FAULT_UNKNOWN;
+		fault.reason = IOMMU_FAULT_UNKNOWN;
+		fault.why = "not memory";
 		ret = -EFAULT;
 	}
 	if (ret)
-		report_fault(chan, iova, DMA_WRITE, reason);
+		report_fault(chan, &fault);
 	slot_close(chan, handle);
 	return ret;
 }

@@ -8,8 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "iommu-internal.h"
 #include "iommu/dma.h"
-#include "iommu/iommu.h"
+#include "iommu/format.h"
+#include "iommu/pasid-tables.h"
+
+const struct iommu_scope iommu_scope_all = {
+	.last = UINT64_MAX,
+	.pasid = IOMMU_EACH_PASID,
+	.id = IOMMU_NO_ID,
+};
 
 int iommu_init(struct iommu *iommu, const struct iommu_config *config)
 {
@@ -57,7 +65,7 @@ struct iommu_endpoint *iommu_find_endpoint(struct iommu *iommu, u32 id)
 	return NULL;
 }
 
-static struct iommu_domain *find_domain(struct iommu *iommu, u32 id)
+struct iommu_domain *iommu_find_domain(struct iommu *iommu, u32 id)
 {
 	struct iommu_domain *domain;
 
@@ -79,63 +87,124 @@ static void init_domain_lock(pthread_rwlock_t *lock)
 	pthread_rwlockattr_destroy(&attr);
 }
 
-static struct iommu_domain *domain_new(struct iommu *iommu, u32 id, bool bypass)
+bool iommu_domain_in_range(const struct iommu *iommu, u32 id)
+{
+	return id >= iommu->config.domain_start && id <= iommu->config.domain_last;
+}
+
+struct iommu_domain *iommu_domain_new(struct iommu *iommu, u32 id, enum domain_kind kind,
+				      const struct iommu_format *format)
 {
 	struct iommu_domain *domain = calloc(1, sizeof(*domain));
 
 	if (!domain)
 		return NULL;
-	if (!bypass) {
+	if (kind == DOMAIN_MAPPINGS)
 		domain->mappings = mapping_store_new();
-		if (!domain->mappings) {
-			free(domain);
-			return NULL;
-		}
+	else if (kind == DOMAIN_TABLES)
+		domain->pasids = pasid_tables_new();
+	if (kind != DOMAIN_BYPASS && !domain->mappings && !domain->pasids) {
+		free(domain);
+		return NULL;
 	}
 	domain->id = id;
-	domain->bypass = bypass;
+	domain->bypass = kind == DOMAIN_BYPASS;
+	domain->format = format;
 	list_init(&domain->endpoints);
 	init_domain_lock(&domain->lock);
 	list_add_tail(&domain->node, &iommu->domains);
 	return domain;
 }
 
-/* Nobody translates through it any more. */
-static void domain_free(struct iommu *iommu, struct iommu_domain *domain)
+void iommu_domain_free(struct iommu *iommu, struct iommu_domain *domain)
 {
 	list_del(&domain->node);
 	if (domain->mappings) {
 		iommu->nr_mappings -= mapping_store_count(domain->mappings);
 		mapping_store_free(domain->mappings);
 	}
+	if (domain->pasids) {
+		iommu->nr_tables -= pasid_tables_count(domain->pasids);
+		pasid_tables_free(domain->pasids);
+	}
 	pthread_rwlock_destroy(&domain->lock);
 	free(domain);
 }
 
-/* After this no access of @ep relies on what it could reach in [start, last] before. */
-static void endpoint_revoke(struct iommu_endpoint *ep, u64 start, u64 last)
+/*
+ * The change is written down before its generation is published. A reader of the entry that it
+ * takes the place of finds out by the generation, which the fence keeps before it.
+ */
+static void note_change(struct iommu_endpoint *ep, const struct iommu_scope *scope)
+{
+	u64 gen = atomic_load_explicit(&ep->gen, memory_order_relaxed) + 1;
+	struct iommu_change *change = &ep->changes[gen % IOMMU_NR_CHANGES];
+
+	atomic_thread_fence(memory_order_release);
+	atomic_store_explicit(&change->start, scope->start, memory_order_relaxed);
+	atomic_store_explicit(&change->last, scope->last, memory_order_relaxed);
+	atomic_store_explicit(&change->pasid, scope->pasid, memory_order_relaxed);
+	atomic_store_explicit(&change->id, scope->id, memory_order_relaxed);
+	atomic_store_explicit(&change->global, scope->global, memory_order_relaxed);
+	atomic_store(&ep->gen, gen);
+}
+
+static bool change_concerns(const struct iommu_change *change, const struct iommu_cached *c)
+{
+	u32 pasid = atomic_load_explicit(&change->pasid, memory_order_relaxed);
+	u32 id = atomic_load_explicit(&change->id, memory_order_relaxed);
+
+	if (c->start > atomic_load_explicit(&change->last, memory_order_relaxed) ||
+	    c->last < atomic_load_explicit(&change->start, memory_order_relaxed))
+		return false;
+	if (pasid != IOMMU_EACH_PASID && pasid != c->pasid && pasid != c->table_pasid)
+		return false;
+	if (id == IOMMU_NO_ID || c->id == IOMMU_NO_ID)
+		return true;
+	return c->global ? atomic_load_explicit(&change->global, memory_order_relaxed)
+			 : id == c->id;
+}
+
+bool iommu_unchanged(const struct iommu_endpoint *ep, const struct iommu_cached *c, u64 gen)
+{
+	if (gen - c->gen >= IOMMU_NR_CHANGES)
+		return false;
+	for (u64 g = c->gen + 1; g <= gen; g++) {
+		if (change_concerns(&ep->changes[g % IOMMU_NR_CHANGES], c))
+			return false;
+	}
+	/* The entries were what they should be if the oldest was not on its way out. */
+	atomic_thread_fence(memory_order_acquire);
+	return atomic_load_explicit(&ep->gen, memory_order_relaxed) - c->gen < IOMMU_NR_CHANGES;
+}
+
+void iommu_revoke(struct iommu_endpoint *ep, const struct iommu_scope *scope)
 {
 	struct dma_chan *chan;
 
-	atomic_fetch_add(&ep->gen, 1);
+	note_change(ep, scope);
 	pthread_mutex_lock(&ep->chans_lock);
 	list_for_each_entry (chan, &ep->chans, node)
-		dma_chan_wait(chan, start, last);
+		dma_chan_wait(chan, scope);
 	pthread_mutex_unlock(&ep->chans_lock);
 }
 
-/* Moves @ep to @domain, or to none. The domain that it leaves dies with its last endpoint. */
-static void endpoint_move(struct iommu_endpoint *ep, struct iommu_domain *domain)
+void iommu_move(struct iommu_endpoint *ep, struct iommu_domain *domain, struct iommu_table *base)
 {
 	struct iommu_domain *old = atomic_load(&ep->domain);
+	struct iommu_table *old_base = atomic_exchange(&ep->base, base);
 
-	list_del(&ep->peer);
-	if (domain)
-		list_add_tail(&ep->peer, &domain->endpoints);
-	atomic_store(&ep->domain, domain);
-	endpoint_revoke(ep, 0, UINT64_MAX);
+	ep->iommu->nr_tables += !!base - !!old_base;
+	if (domain != old) {
+		list_del(&ep->peer);
+		if (domain)
+			list_add_tail(&ep->peer, &domain->endpoints);
+		atomic_store(&ep->domain, domain);
+	}
+	iommu_revoke(ep, &iommu_scope_all);
+	free(old_base);
 	if (old && list_empty(&old->endpoints))
-		domain_free(ep->iommu, old);
+		iommu_domain_free(ep->iommu, old);
 }
 
 /*
@@ -147,7 +216,7 @@ static int find_both(struct iommu *iommu, u32 domain_id, u32 ep_id, struct iommu
 {
 	pthread_mutex_lock(&iommu->lock);
 	*ep = iommu_find_endpoint(iommu, ep_id);
-	*domain = find_domain(iommu, domain_id);
+	*domain = iommu_find_domain(iommu, domain_id);
 	return *ep ? 0 : -ENOENT;
 }
 
@@ -159,22 +228,23 @@ int iommu_attach(struct iommu *iommu, u32 domain_id, u32 ep_id, bool bypass)
 
 	if (ret)
 		goto out;
-	if (domain_id < iommu->config.domain_start || domain_id > iommu->config.domain_last) {
+	if (!iommu_domain_in_range(iommu, domain_id)) {
 		ret = -ERANGE;
 		goto out;
 	}
-	if (domain && domain->bypass != bypass) {
+	if (domain && (domain->bypass != bypass || domain->format)) {
 		ret = -EINVAL;
 		goto out;
 	}
 	if (!domain)
-		domain = domain_new(iommu, domain_id, bypass);
+		domain = iommu_domain_new(iommu, domain_id,
+					  bypass ? DOMAIN_BYPASS : DOMAIN_MAPPINGS, NULL);
 	if (!domain) {
 		ret = -ENOMEM;
 		goto out;
 	}
 	if (atomic_load(&ep->domain) != domain)
-		endpoint_move(ep, domain);
+		iommu_move(ep, domain, NULL);
 out:
 	pthread_mutex_unlock(&iommu->lock);
 	return ret;
@@ -192,7 +262,7 @@ int iommu_detach(struct iommu *iommu, u32 domain_id, u32 ep_id)
 		ret = -EINVAL;
 		goto out;
 	}
-	endpoint_move(ep, NULL);
+	iommu_move(ep, NULL, NULL);
 out:
 	pthread_mutex_unlock(&iommu->lock);
 	return ret;
@@ -201,11 +271,11 @@ out:
 /* The domain that MAP and UNMAP of @id work on. */
 static int find_mapped_domain(struct iommu *iommu, u32 id, struct iommu_domain **out)
 {
-	struct iommu_domain *domain = find_domain(iommu, id);
+	struct iommu_domain *domain = iommu_find_domain(iommu, id);
 
 	if (!domain)
 		return -ENOENT;
-	if (domain->bypass)
+	if (!domain->mappings)
 		return -EINVAL;
 	*out = domain;
 	return 0;
@@ -266,6 +336,7 @@ out:
 
 int iommu_unmap(struct iommu *iommu, u32 domain_id, u64 start, u64 last)
 {
+	struct iommu_scope scope = iommu_scope_all;
 	struct iommu_domain *domain;
 	struct iommu_endpoint *ep;
 	u64 removed = 0;
@@ -285,8 +356,10 @@ int iommu_unmap(struct iommu *iommu, u32 domain_id, u64 start, u64 last)
 	if (ret || !removed)
 		goto out;
 	iommu->nr_mappings -= removed;
+	scope.start = start;
+	scope.last = last;
 	list_for_each_entry (ep, &domain->endpoints, peer)
-		endpoint_revoke(ep, start, last);
+		iommu_revoke(ep, &scope);
 out:
 	pthread_mutex_unlock(&iommu->lock);
 	return ret;
@@ -298,7 +371,7 @@ static void detach_all_locked(struct iommu *iommu)
 
 	list_for_each_entry (ep, &iommu->endpoints, node) {
 		if (atomic_load(&ep->domain))
-			endpoint_move(ep, NULL);
+			iommu_move(ep, NULL, NULL);
 	}
 }
 
@@ -317,7 +390,7 @@ void iommu_set_bypass(struct iommu *iommu, bool bypass)
 	if (atomic_exchange(&iommu->bypass, bypass) != bypass) {
 		list_for_each_entry (ep, &iommu->endpoints, node) {
 			if (!atomic_load(&ep->domain))
-				endpoint_revoke(ep, 0, UINT64_MAX);
+				iommu_revoke(ep, &iommu_scope_all);
 		}
 	}
 	pthread_mutex_unlock(&iommu->lock);
@@ -336,8 +409,49 @@ void iommu_destroy(struct iommu *iommu)
 	pthread_mutex_destroy(&iommu->lock);
 }
 
-int iommu_translate(struct iommu_endpoint *ep, u64 iova, struct iommu_run *run,
-		    enum iommu_fault_reason *reason)
+static int no_translation(struct iommu_fault *fault, enum iommu_fault_reason reason,
+			  const char *why)
+{
+	fault->reason = reason;
+	fault->why = why;
+	return -EFAULT;
+}
+
+static int walk(const struct iommu_domain *domain, struct iommu_endpoint *ep,
+		const struct guest_mem *mem, u32 pasid, u64 iova, u32 dir, struct iommu_run *run,
+		struct iommu_fault *fault)
+{
+	const struct iommu_walk w = {
+		.mem = mem,
+		.limits = &ep->limits,
+		.base = atomic_load(&ep->base),
+		.lookup = pasid_tables_find,
+		.opaque = domain->pasids,
+		.pasid = pasid,
+		.iova = iova,
+		.access = dir,
+	};
+	struct iommu_walk_result result = {.pasid = pasid, .id = IOMMU_NO_ID};
+
+	if (domain->format->walk(&w, &result) < 0) {
+		fault->code = result.code;
+		fault->silent = result.silent;
+		return no_translation(fault, result.reason, result.why);
+	}
+	*run = (struct iommu_run){
+		.start = result.start,
+		.last = result.last,
+		.gpa = result.gpa,
+		.dir = result.access,
+		.table_pasid = result.pasid,
+		.id = result.id,
+		.global = result.global,
+	};
+	return 0;
+}
+
+int iommu_translate(struct iommu_endpoint *ep, const struct guest_mem *mem, u32 pasid, u64 iova,
+		    u32 dir, struct iommu_run *run, struct iommu_fault *fault)
 {
 	struct iommu_domain *domain = atomic_load(&ep->domain);
 	struct mapping m;
@@ -345,31 +459,34 @@ int iommu_translate(struct iommu_endpoint *ep, u64 iova, struct iommu_run *run,
 
 	if (domain ? domain->bypass : atomic_load(&ep->iommu->bypass)) {
 		*run = (struct iommu_run){
-			.start = 0,
 			.last = UINT64_MAX,
-			.gpa = 0,
-			.dir = DMA_READ | DMA_WRITE,
+			.dir = DMA_READ | DMA_WRITE | DMA_EXEC,
+			.table_pasid = DMA_NO_PASID,
+			.id = IOMMU_NO_ID,
 		};
 		return 0;
 	}
-	if (!domain) {
-		*reason = IOMMU_FAULT_DOMAIN;
-		return -EFAULT;
-	}
+	if (!domain)
+		return no_translation(fault, IOMMU_FAULT_DOMAIN, "endpoint not attached");
+	if (domain->format)
+		return walk(domain, ep, mem, pasid, iova, dir, run, fault);
+	/* Mappings are those of accesses without a PASID. */
+	if (pasid != DMA_NO_PASID)
+		return no_translation(fault, IOMMU_FAULT_DOMAIN, "no table of that PASID");
 
 	pthread_rwlock_rdlock(&domain->lock);
 	found = mapping_store_find(domain->mappings, iova, &m);
 	pthread_rwlock_unlock(&domain->lock);
-	if (!found) {
-		*reason = IOMMU_FAULT_MAPPING;
-		return -EFAULT;
-	}
+	if (!found)
+		return no_translation(fault, IOMMU_FAULT_MAPPING, "not mapped");
 	*run = (struct iommu_run){
 		.start = m.start,
 		.last = m.last,
 		.gpa = m.gpa,
-		.dir = (m.flags & MAPPING_READ ? DMA_READ : 0) |
+		.dir = (m.flags & MAPPING_READ ? DMA_READ | DMA_EXEC : 0) |
 		       (m.flags & MAPPING_WRITE ? DMA_WRITE : 0),
+		.table_pasid = DMA_NO_PASID,
+		.id = IOMMU_NO_ID,
 	};
 	return 0;
 }

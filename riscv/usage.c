@@ -5,6 +5,8 @@
 
 const char arch_name[] = "riscv64";
 
+const struct iommu_format *const arch_iommu_format = &format_riscv;
+
 const unsigned int arch_image_kind = IMAGE_RISCV64;
 
 const char arch_kernel_usage[] = "Image, Image.gz or EFI zboot image; without it a\n"

@@ -4,7 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "iommu-internal.h"
 #include "iommu/dma.h"
+#include "iommu/format.h"
+#include "util/bytes.h"
 #include "util/log.h"
 #include "util/report.h"
 #include "util/trace.h"
@@ -13,27 +16,19 @@
 
 #define QUEUE_SIZE 256
 
-/* Room for every reserved region, and to spare for drivers that preallocate. */
-#define PROBE_SIZE 512
-static_assert(VIOMMU_T_PROBE < VIRTIO_IOMMU_NR_TYPES && VIOMMU_S_NOMEM < VIRTIO_IOMMU_NR_STATUSES,
+static_assert(VIOMMU_T_INVALIDATE < VIRTIO_IOMMU_NR_TYPES &&
+		      VIOMMU_S_NOMEM < VIRTIO_IOMMU_NR_STATUSES,
 	      "every request and answer is counted");
-static_assert(IOMMU_MAX_RESV * sizeof(struct viommu_resv_mem) <= PROBE_SIZE, "every property fits");
+static_assert(IOMMU_MAX_RESV * sizeof(struct viommu_resv_mem) + IOMMU_PROPERTY_MAX <=
+		      VIOMMU_PROBE_SIZE,
+	      "every property fits");
 
 static struct virtio_iommu *to_viommu(struct virtio_device *vdev)
 {
 	return container_of(vdev, struct virtio_iommu, vdev);
 }
 
-static bool all_zero(const u8 *p, size_t len)
-{
-	while (len--) {
-		if (*p++)
-			return false;
-	}
-	return true;
-}
-
-static u8 to_status(int err)
+u8 viommu_status(int err)
 {
 	switch (err) {
 	case 0:
@@ -55,7 +50,7 @@ static u8 to_status(int err)
 	}
 }
 
-static const char *status_name(u8 status)
+const char *viommu_status_name(u8 status)
 {
 	static const char *const names[VIRTIO_IOMMU_NR_STATUSES] = {
 		"OK", "IOERR", "UNSUPP", "DEVERR", "INVAL", "RANGE", "NOENT", "FAULT", "NOMEM"};
@@ -63,13 +58,7 @@ static const char *status_name(u8 status)
 	return names[status];
 }
 
-/* The properties of a PROBE are built here, then copied to the driver. */
-struct reply {
-	u8 properties[PROBE_SIZE];
-	size_t len;
-};
-
-static int do_attach(struct virtio_iommu *viommu, const void *req, struct reply *reply)
+static int do_attach(struct virtio_iommu *viommu, const void *req, struct viommu_reply *reply)
 {
 	const struct viommu_attach *r = req;
 	u32 domain = le32toh(r->domain), endpoint = le32toh(r->endpoint);
@@ -84,23 +73,26 @@ static int do_attach(struct virtio_iommu *viommu, const void *req, struct reply 
 	else
 		ret = iommu_attach(viommu->iommu, domain, endpoint, flags & VIOMMU_ATTACH_BYPASS);
 	trace(TRACE_IOMMU, "attach domain=%u endpoint=0x%x flags=0x%x: %s", domain, endpoint, flags,
-	      status_name(to_status(ret)));
+	      viommu_status_name(viommu_status(ret)));
 	return ret;
 }
 
-static int do_detach(struct virtio_iommu *viommu, const void *req, struct reply *reply)
+static int do_detach(struct virtio_iommu *viommu, const void *req, struct viommu_reply *reply)
 {
 	const struct viommu_detach *r = req;
 	u32 domain = le32toh(r->domain), endpoint = le32toh(r->endpoint);
-	int ret = iommu_detach(viommu->iommu, domain, endpoint);
+	int ret;
 
+	if (virtio_has_feature(&viommu->vdev, VIOMMU_F_ATTACH_TABLE) && (r->flags || r->pasid))
+		return viommu_detach_pasid(viommu, r);
 	(void)reply;
+	ret = iommu_detach(viommu->iommu, domain, endpoint);
 	trace(TRACE_IOMMU, "detach domain=%u endpoint=0x%x: %s", domain, endpoint,
-	      status_name(to_status(ret)));
+	      viommu_status_name(viommu_status(ret)));
 	return ret;
 }
 
-static int do_map(struct virtio_iommu *viommu, const void *req, struct reply *reply)
+static int do_map(struct virtio_iommu *viommu, const void *req, struct viommu_reply *reply)
 {
 	const struct viommu_map *r = req;
 	struct mapping m = {
@@ -120,11 +112,11 @@ static int do_map(struct virtio_iommu *viommu, const void *req, struct reply *re
 	ret = flags & ~known ? -EINVAL : iommu_map(viommu->iommu, le32toh(r->domain), &m);
 	trace(TRACE_IOMMU, "map domain=%u iova=0x%llx-0x%llx gpa=0x%llx flags=0x%x: %s",
 	      le32toh(r->domain), (unsigned long long)m.start, (unsigned long long)m.last,
-	      (unsigned long long)m.gpa, flags, status_name(to_status(ret)));
+	      (unsigned long long)m.gpa, flags, viommu_status_name(viommu_status(ret)));
 	return ret;
 }
 
-static int do_unmap(struct virtio_iommu *viommu, const void *req, struct reply *reply)
+static int do_unmap(struct virtio_iommu *viommu, const void *req, struct viommu_reply *reply)
 {
 	const struct viommu_unmap *r = req;
 	u64 start = le64toh(r->virt_start), last = le64toh(r->virt_end);
@@ -134,11 +126,12 @@ static int do_unmap(struct virtio_iommu *viommu, const void *req, struct reply *
 
 	(void)reply;
 	trace(TRACE_IOMMU, "unmap domain=%u iova=0x%llx-0x%llx: %s", le32toh(r->domain),
-	      (unsigned long long)start, (unsigned long long)last, status_name(to_status(ret)));
+	      (unsigned long long)start, (unsigned long long)last,
+	      viommu_status_name(viommu_status(ret)));
 	return ret;
 }
 
-static void add_resv(struct reply *reply, const struct iommu_resv *resv)
+static void add_resv(struct viommu_reply *reply, const struct iommu_resv *resv)
 {
 	const struct viommu_resv_mem prop = {
 		.head = {.type = htole16(VIOMMU_PROBE_T_RESV_MEM),
@@ -152,20 +145,26 @@ static void add_resv(struct reply *reply, const struct iommu_resv *resv)
 	reply->len += sizeof(prop);
 }
 
-static int do_probe(struct virtio_iommu *viommu, const void *req, struct reply *reply)
+static int do_probe(struct virtio_iommu *viommu, const void *req, struct viommu_reply *reply)
 {
 	const struct viommu_probe *r = req;
 	const struct iommu_config *config = &viommu->iommu->config;
+	const struct iommu_endpoint *ep;
 	u32 endpoint = le32toh(r->endpoint);
 	int ret = -ENOENT;
 
-	if (iommu_find_endpoint(viommu->iommu, endpoint)) {
+	ep = iommu_find_endpoint(viommu->iommu, endpoint);
+	if (ep) {
 		for (unsigned int i = 0; i < config->nr_resv; i++)
 			add_resv(reply, &config->resv[i]);
+		/* A driver that knows nothing of tables would call the property unknown. */
+		if (ep->format && virtio_has_feature(&viommu->vdev, VIOMMU_F_ATTACH_TABLE))
+			reply->len +=
+				ep->format->property(&ep->limits, reply->properties + reply->len);
 		ret = 0;
 	}
 	trace(TRACE_IOMMU, "probe endpoint=0x%x: %s, %zu bytes", endpoint,
-	      status_name(to_status(ret)), reply->len);
+	      viommu_status_name(viommu_status(ret)), reply->len);
 	return ret;
 }
 
@@ -174,13 +173,18 @@ static const struct request {
 	size_t size; /* of the readable part */
 	size_t properties; /* of the writable part, before the tail */
 	int feature; /* or -1 */
-	int (*handle)(struct virtio_iommu *viommu, const void *req, struct reply *reply);
+	int (*handle)(struct virtio_iommu *viommu, const void *req, struct viommu_reply *reply);
 } requests[] = {
 	[VIOMMU_T_ATTACH] = {sizeof(struct viommu_attach), 0, -1, do_attach},
 	[VIOMMU_T_DETACH] = {sizeof(struct viommu_detach), 0, -1, do_detach},
 	[VIOMMU_T_MAP] = {sizeof(struct viommu_map), 0, VIOMMU_F_MAP_UNMAP, do_map},
 	[VIOMMU_T_UNMAP] = {sizeof(struct viommu_unmap), 0, VIOMMU_F_MAP_UNMAP, do_unmap},
-	[VIOMMU_T_PROBE] = {sizeof(struct viommu_probe), PROBE_SIZE, VIOMMU_F_PROBE, do_probe},
+	[VIOMMU_T_PROBE] = {sizeof(struct viommu_probe), VIOMMU_PROBE_SIZE, VIOMMU_F_PROBE,
+			    do_probe},
+	[VIOMMU_T_ATTACH_TABLE] = {sizeof(struct viommu_attach_table), 0, VIOMMU_F_ATTACH_TABLE,
+				   viommu_attach_table},
+	[VIOMMU_T_INVALIDATE] = {sizeof(struct viommu_invalidate), 0, VIOMMU_F_ATTACH_TABLE,
+				 viommu_invalidate},
 };
 
 static const struct request *find_request(struct virtio_iommu *viommu, u8 type)
@@ -200,9 +204,9 @@ static const struct request *find_request(struct virtio_iommu *viommu, u8 type)
  */
 static u32 serve(struct virtio_iommu *viommu, struct virtq *vq, const struct virtq_chain *chain)
 {
-	u8 buf[sizeof(struct viommu_probe)] = {0};
+	u8 buf[sizeof(struct viommu_attach_table)] = {0};
 	struct viommu_tail tail = {0};
-	struct reply reply = {0};
+	struct viommu_reply reply = {0};
 	const struct request *r;
 	size_t room;
 	ssize_t got;
@@ -225,7 +229,7 @@ static u32 serve(struct virtio_iommu *viommu, struct virtq *vq, const struct vir
 	} else {
 		ret = r->handle(viommu, buf, &reply);
 	}
-	tail.status = to_status(ret);
+	tail.status = viommu_status(ret);
 	if (virtq_copy_in(vq, chain, 0, reply.properties, room) < 0 ||
 	    virtq_copy_in(vq, chain, room, &tail, sizeof(tail)) < 0)
 		return 0;
@@ -251,7 +255,8 @@ static void serve_requests(struct virtio_iommu *viommu)
 	} while (!atomic_load(viommu->stopping) && virtq_enable_kick(vq));
 }
 
-static void fill_fault(struct viommu_fault *wire, const struct iommu_fault *fault)
+static void fill_fault(const struct virtio_iommu *viommu, struct viommu_fault *wire,
+		       const struct iommu_fault *fault)
 {
 	u32 flags = VIOMMU_FAULT_F_ADDRESS;
 
@@ -259,12 +264,19 @@ static void fill_fault(struct viommu_fault *wire, const struct iommu_fault *faul
 		flags |= VIOMMU_FAULT_F_READ;
 	if (fault->dir & DMA_WRITE)
 		flags |= VIOMMU_FAULT_F_WRITE;
+	if (viommu->faults_with_pasid) {
+		if (fault->dir & DMA_EXEC)
+			flags |= VIOMMU_FAULT_F_EXEC;
+		if (fault->pasid != DMA_NO_PASID)
+			flags |= VIOMMU_FAULT_F_PASID;
+	}
 	*wire = (struct viommu_fault){
 		.reason = fault->reason == IOMMU_FAULT_DOMAIN	 ? VIOMMU_FAULT_R_DOMAIN
 			  : fault->reason == IOMMU_FAULT_MAPPING ? VIOMMU_FAULT_R_MAPPING
 								 : VIOMMU_FAULT_R_UNKNOWN,
 		.flags = htole32(flags),
 		.endpoint = htole32(fault->endpoint),
+		.pasid = htole32(flags & VIOMMU_FAULT_F_PASID ? fault->pasid : 0),
 		.address = htole64(fault->iova),
 	};
 }
@@ -279,7 +291,7 @@ static bool send_event(struct virtio_iommu *viommu, const struct iommu_fault *fa
 	struct virtq *vq = &viommu->vdev.vqs[VIOMMU_EVENTQ];
 	struct viommu_fault wire;
 
-	fill_fault(&wire, fault);
+	fill_fault(viommu, &wire, fault);
 	while (*budget && !atomic_load(viommu->stopping) && virtq_pop(vq, &viommu->event) > 0) {
 		const struct virtq_chain *chain = &viommu->event;
 		bool sent = chain->in_len >= sizeof(wire) &&
@@ -316,16 +328,20 @@ static void flush_events(struct virtio_iommu *viommu)
 
 static void report_fault(void *opaque, const struct iommu_fault *fault)
 {
-	static const char *const reasons[] = {
-		[IOMMU_FAULT_UNKNOWN] = "not memory",
-		[IOMMU_FAULT_DOMAIN] = "endpoint not attached",
-		[IOMMU_FAULT_MAPPING] = "not mapped or not permitted",
-	};
 	struct virtio_iommu *viommu = opaque;
+	char pasid[32] = "", code[32] = "";
 
-	trace(TRACE_IOMMU, "fault endpoint=0x%x iova=0x%llx access=%s%s: %s", fault->endpoint,
-	      (unsigned long long)fault->iova, fault->dir & DMA_READ ? "r" : "",
-	      fault->dir & DMA_WRITE ? "w" : "", reasons[fault->reason]);
+	if (fault->pasid != DMA_NO_PASID)
+		snprintf(pasid, sizeof(pasid), " pasid=%u", fault->pasid);
+	if (fault->code)
+		snprintf(code, sizeof(code), " (0x%x)", fault->code);
+	trace(TRACE_IOMMU, "fault endpoint=0x%x%s iova=0x%llx access=%s%s%s: %s%s%s",
+	      fault->endpoint, pasid, (unsigned long long)fault->iova,
+	      fault->dir & DMA_READ ? "r" : "", fault->dir & DMA_WRITE ? "w" : "",
+	      fault->dir & DMA_EXEC ? "x" : "", fault->why, code,
+	      fault->silent ? ", not reported" : "");
+	if (fault->silent)
+		return;
 
 	pthread_mutex_lock(&viommu->event_lock);
 	if (viommu->events_running) {
@@ -366,6 +382,7 @@ static int queue_start(struct virtio_device *vdev, unsigned int index)
 		return 0;
 	}
 	pthread_mutex_lock(&viommu->event_lock);
+	viommu->faults_with_pasid = virtio_has_feature(vdev, VIOMMU_F_ATTACH_TABLE);
 	viommu->events_running = true;
 	pthread_mutex_unlock(&viommu->event_lock);
 	return 0;
@@ -400,7 +417,7 @@ static void config_read(struct virtio_device *vdev, u32 off, void *buf, u32 len)
 		.input_end = htole64(c->input_last),
 		.domain_start = htole32(c->domain_start),
 		.domain_end = htole32(c->domain_last),
-		.probe_size = htole32(PROBE_SIZE),
+		.probe_size = htole32(VIOMMU_PROBE_SIZE),
 		.bypass = atomic_load(&iommu->bypass),
 	};
 
@@ -421,8 +438,13 @@ static void config_write(struct virtio_device *vdev, u32 off, const void *buf, u
 static void stat(struct virtio_device *vdev, struct report *r)
 {
 	static const char *const types[VIRTIO_IOMMU_NR_TYPES] = {
-		[VIOMMU_T_ATTACH] = "attach", [VIOMMU_T_DETACH] = "detach", [VIOMMU_T_MAP] = "map",
-		[VIOMMU_T_UNMAP] = "unmap",   [VIOMMU_T_PROBE] = "probe",
+		[VIOMMU_T_ATTACH] = "attach",
+		[VIOMMU_T_DETACH] = "detach",
+		[VIOMMU_T_MAP] = "map",
+		[VIOMMU_T_UNMAP] = "unmap",
+		[VIOMMU_T_PROBE] = "probe",
+		[VIOMMU_T_ATTACH_TABLE] = "attach_table",
+		[VIOMMU_T_INVALIDATE] = "invalidate",
 	};
 	struct virtio_iommu *viommu = to_viommu(vdev);
 
@@ -436,7 +458,7 @@ static void stat(struct virtio_device *vdev, struct report *r)
 
 			/* Always there: OK. */
 			if (n || !status)
-				report_u64(r, status_name(status), n);
+				report_u64(r, viommu_status_name(status), n);
 		}
 		report_object_end(r);
 	}
@@ -448,6 +470,7 @@ static void stat(struct virtio_device *vdev, struct report *r)
 		   atomic_load_explicit(&viommu->dropped, memory_order_relaxed));
 	/* All that changes it holds vdev->lock. */
 	report_u64(r, "mappings", viommu->iommu->nr_mappings);
+	report_u64(r, "tables", viommu->iommu->nr_tables);
 }
 
 static const struct virtio_ops ops = {
@@ -474,6 +497,7 @@ static const struct {
 	{"probe", VIOMMU_F_PROBE},
 	{"mmio", VIOMMU_F_MMIO},
 	{"bypass-config", VIOMMU_F_BYPASS_CONFIG},
+	{"attach-table", VIOMMU_F_ATTACH_TABLE},
 };
 
 void virtio_iommu_features(struct report *r)
@@ -494,6 +518,10 @@ int virtio_iommu_init(struct virtio_iommu *viommu, struct iommu *iommu, const st
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(offered); i++)
 		features |= BIT_ULL(offered[i].bit);
+	if (!iommu->config.offer_tables)
+		features &= ~BIT_ULL(VIOMMU_F_ATTACH_TABLE);
+	if (iommu->config.no_map)
+		features &= ~(BIT_ULL(VIOMMU_F_MAP_UNMAP) | BIT_ULL(VIOMMU_F_MMIO));
 
 	memset(viommu, 0, sizeof(*viommu));
 	viommu->iommu = iommu;

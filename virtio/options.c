@@ -19,6 +19,19 @@ int virtio_parse_iommu(void *opaque, const char *value)
 	return 0;
 }
 
+int virtio_parse_iommu_format(void *opaque, const char *value)
+{
+	struct virtio_options *options = opaque;
+
+	if (!value || iommu_format_by_name(value, &options->format)) {
+		pr_err("%s: iommu-format=%s: expected one of " IOMMU_FORMATS, options->what,
+		       value ? value : "");
+		return -EINVAL;
+	}
+	options->has_format = true;
+	return 0;
+}
+
 const char virtio_ring_usage[] = "layout of virtqueues that devices offer: split, or\n"
 				 "packed as well (split)";
 

@@ -16,6 +16,7 @@
 #include <sys/ioctl.h>
 
 #include "iommu/iommu.h"
+#include "iommu/msi.h"
 #include "util/log.h"
 #include "virtio/pci.h"
 #include "vm/vm.h"
@@ -327,27 +328,11 @@ static void interrupt(struct virtio_device *vdev, struct virtq *vq)
 	pthread_mutex_unlock(&vpci->isr_lock);
 }
 
-/* A translated write that ends at the interrupt controller is an interrupt. */
-static bool ring_doorbell(void *opaque, u64 gpa, u32 data)
-{
-	struct pci_device *pci = opaque;
-
-	if (!arch_is_msi_addr(pci->bus->vm, gpa))
-		return false;
-	irq_send_msi(pci->bus->vm, pci_bdf(pci), gpa, data);
-	return true;
-}
-
 static void msi_dma(struct pci_device *pci, u64 addr, u32 data)
 {
 	struct virtio_pci *vpci = pci->priv;
-	u32 bytes = htole32(data);
 
-	/* In both cases a fault is reported where faults are, and the message is lost. */
-	if (pci->msi_is_dma && is_aligned(addr, sizeof(data)))
-		dma_post32(&vpci->msi_chan, addr, data, ring_doorbell, pci);
-	else
-		dma_write(&vpci->msi_chan, addr, &bytes, sizeof(bytes));
+	iommu_post_msi(&vpci->msi_chan, pci, addr, data);
 }
 
 /* An access through the window in configuration space (4.1.4.9.1). */

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -268,6 +269,34 @@ static bool all_there(const struct guest_mem *mem, u64 gpa, u64 len)
 		if (!guest_mem_run(mem, gpa, len, &run))
 			return false;
 	return true;
+}
+
+static u64 *word_ptr(const struct guest_mem *mem, u64 gpa)
+{
+	return is_aligned(gpa, sizeof(u64)) ? guest_mem_ptr(mem, gpa, sizeof(u64)) : NULL;
+}
+
+int guest_mem_load64(const struct guest_mem *mem, u64 gpa, u64 *val)
+{
+	const u64 *p = word_ptr(mem, gpa);
+
+	if (!p)
+		return -EFAULT;
+	*val = le64toh(__atomic_load_n(p, __ATOMIC_ACQUIRE));
+	return 0;
+}
+
+int guest_mem_cmpxchg64(const struct guest_mem *mem, u64 gpa, u64 old, u64 new)
+{
+	u64 *p = word_ptr(mem, gpa);
+	u64 expected = htole64(old);
+
+	if (!p)
+		return -EFAULT;
+	return __atomic_compare_exchange_n(p, &expected, htole64(new), false, __ATOMIC_ACQ_REL,
+					   __ATOMIC_ACQUIRE)
+		       ? 0
+		       : -EAGAIN;
 }
 
 int guest_mem_read(const struct guest_mem *mem, u64 gpa, void *buf, u64 len)

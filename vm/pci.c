@@ -86,6 +86,7 @@ void pci_device_init(struct pci_device *dev, const struct pci_device_ops *ops, v
 	dev->last_cap = PCI_CAPABILITY_LIST;
 	dev->next_cap = PCI_STD_HEADER_SIZEOF;
 	cap = pci_add_cap(dev, PCI_CAP_ID_EXP, EXP_CAP_SIZE);
+	dev->exp_cap = cap;
 	put16(dev, cap + PCI_EXP_FLAGS, EXP_FLAGS_RC_ENDPOINT);
 	put32(dev, cap + PCI_EXP_DEVCAP, PCI_EXP_DEVCAP_RBER);
 }
@@ -109,6 +110,41 @@ unsigned int pci_add_cap(struct pci_device *dev, u8 id, unsigned int size)
 	dev->last_cap = cap + PCI_CAP_LIST_NEXT;
 	dev->next_cap = align_up(cap + size, 4);
 	return cap;
+}
+
+void pci_add_pasid(struct pci_device *dev, unsigned int bits)
+{
+	/* The only extended capability: the list begins, and ends, there. */
+	unsigned int cap = PCI_CFG_SPACE_SIZE;
+
+	dev->pasid_cap = cap;
+	put32(dev, cap, PCI_EXT_CAP_ID_PASID | 1 << 16);
+	put16(dev, cap + PCI_PASID_CAP, PCI_PASID_CAP_EXEC | PCI_PASID_CAP_PRIV | bits << 8);
+	dev->wmask[cap + PCI_PASID_CTRL] =
+		PCI_PASID_CTRL_ENABLE | PCI_PASID_CTRL_EXEC | PCI_PASID_CTRL_PRIV;
+	/* A PASID is a prefix of a request. */
+	put32(dev, dev->exp_cap + PCI_EXP_DEVCAP2, PCI_EXP_DEVCAP2_EE_PREFIX);
+}
+
+/* Two bytes that the driver may write at any time. */
+static u16 get16_locked(const struct pci_device *dev, unsigned int off)
+{
+	u16 val;
+
+	pthread_mutex_lock(&dev->bus->intx_lock);
+	val = get16(dev, off);
+	pthread_mutex_unlock(&dev->bus->intx_lock);
+	return val;
+}
+
+u16 pci_pasid_control(const struct pci_device *dev)
+{
+	return dev->pasid_cap ? get16_locked(dev, dev->pasid_cap + PCI_PASID_CTRL) : 0;
+}
+
+bool pci_is_master(const struct pci_device *dev)
+{
+	return get16_locked(dev, PCI_COMMAND) & PCI_COMMAND_MASTER;
 }
 
 void pci_enable_intx(struct pci_device *dev)

@@ -126,7 +126,7 @@ int arch_init_memory(struct machine *m)
 		ret = guest_mem_add_bank(&m->vm.mem, 0, low);
 	if (!ret && config->size > low)
 		ret = guest_mem_add_bank(&m->vm.mem, X86_HOLE_END, config->size - low);
-	return ret ? ret : mem_config_check_width(config, &m->vm.mem, x86_phys_bits(&m->vm));
+	return ret ? ret : mem_config_check_width(config, &m->vm.mem, arch_phys_bits(&m->vm));
 }
 
 /*
@@ -247,7 +247,7 @@ int arch_init_board(struct machine *m)
 
 static struct acpi_range mem64_window(const struct vm *vm)
 {
-	u64 base = pci_mem64_base(&vm->mem, X86_HOLE_END, X86_PCI_MEM64_SIZE, x86_phys_bits(vm));
+	u64 base = pci_mem64_base(&vm->mem, X86_HOLE_END, X86_PCI_MEM64_SIZE, arch_phys_bits(vm));
 
 	return (struct acpi_range){base, base ? X86_PCI_MEM64_SIZE : 0};
 }
@@ -286,7 +286,7 @@ static void describe_iommu(const struct machine *m, struct acpi_config *cfg, u16
 
 		any |= d->behind_iommu;
 		if (d->behind_iommu && d->transport == VIRTIO_TRANSPORT_PCI)
-			endpoints[cfg->nr_endpoints++] = pci_bdf(&d->pci.pci);
+			endpoints[cfg->nr_endpoints++] = d->slot << 3;
 	}
 	/*
 	 * Linux gives the IOMMU its place in the tree when it meets an endpoint's node,

@@ -190,7 +190,7 @@ int x86_cpu_init(struct vcpu *vcpu)
 	return ret;
 }
 
-unsigned int x86_phys_bits(const struct vm *vm)
+unsigned int arch_phys_bits(const struct vm *vm)
 {
 	struct kvm_cpuid2 *cpuid = supported_cpuid(vm);
 	unsigned int bits = 36; /* what a CPU has that does not say */

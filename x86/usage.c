@@ -6,6 +6,8 @@
 
 const char arch_name[] = "x86";
 
+const struct iommu_format *const arch_iommu_format = &format_vtd;
+
 const char arch_kernel_usage[] = "bzImage or ELF vmlinux; without it a built-in guest\n"
 				 "runs that shows the machine at work";
 

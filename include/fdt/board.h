@@ -19,9 +19,6 @@ extern const size_t arch_fdt_compatible_size;
 /* Which boot/image.h header kernels have here: IMAGE_ARM64 or IMAGE_RISCV64. */
 extern const unsigned int arch_image_kind;
 
-/* How many bits a guest-physical address has at most, on this host. */
-unsigned int arch_phys_bits(const struct vm *vm);
-
 /*
  * The nodes of /cpus, the interrupt controllers, timer and firmware interface, below the root
  * node, which is open. The interrupt controller for wires is FDT_PHANDLE_IRQCHIP, with the

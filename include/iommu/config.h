@@ -3,6 +3,7 @@
 #ifndef LKVM_IOMMU_CONFIG_H
 #define LKVM_IOMMU_CONFIG_H
 
+#include "iommu/format.h"
 #include "iommu/iommu.h"
 #include "util/parse.h"
 
@@ -19,15 +20,19 @@
 	"                   interrupt messages: past the translation,\n" \
 	"                   or only through it (direct)\n"               \
 	"  resv=START-END   region that must not be mapped; may be\n"    \
-	"                   repeated"
+	"                   repeated\n"                                  \
+	"  tables=" IOMMU_FORMATS "\n"                                   \
+	"                   format of page tables that endpoints take\n" \
+	"                   (that of the guest's architecture)\n"        \
+	"  map=on|off       offer MAP and UNMAP (on)"
 
 /*
- * Parses "virtio[,key=value]...". @resv are regions that the machine has, @nr_resv
- * of them; those for messages only with msi=direct. @device has the keys of the device
- * that carries the requests, of which nothing is known here. Checks that the choices fit
- * each other. Prints the reason; -EINVAL.
+ * Parses "virtio[,key=value]...". @native is the table format without tables=. @resv are regions
+ * that the machine has, @nr_resv of them; those for messages only with msi=direct. @device has the
+ * keys of the device that carries the requests, of which nothing is known here. Checks that the
+ * choices fit each other. Prints the reason; -EINVAL.
  */
-int iommu_parse(const char *arg, const struct iommu_resv *resv, unsigned int nr_resv,
-		const struct subopt_set *device, struct iommu_config *config);
+int iommu_parse(const char *arg, const struct iommu_format *native, const struct iommu_resv *resv,
+		unsigned int nr_resv, const struct subopt_set *device, struct iommu_config *config);
 
 #endif /* LKVM_IOMMU_CONFIG_H */

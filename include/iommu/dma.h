@@ -15,15 +15,16 @@
 #include <stdatomic.h>
 #include <sys/uio.h>
 
+#include "iommu/iommu.h"
 #include "util/list.h"
 #include "util/types.h"
 #include "vm/memory.h"
 
-struct iommu_endpoint;
-
 /* What the device does to memory: DMA_READ reads guest memory. */
 #define DMA_READ  BIT(0)
 #define DMA_WRITE BIT(1)
+#define DMA_EXEC  BIT(2) /* a read of what is to be executed; with DMA_READ */
+#define DMA_PRIV  BIT(3) /* with the device's own privilege */
 
 /* An access without a PASID. */
 #define DMA_NO_PASID (~0U)
@@ -39,11 +40,9 @@ struct dma_slot {
 };
 
 struct dma_tlb_entry {
-	u64 gen; /* the endpoint's generation that this was looked up in */
-	u64 start; /* IOVA */
-	u64 last;
-	u8 *hva; /* of start */
-	u32 flags; /* DMA_* that are allowed; 0: empty */
+	struct iommu_cached cached; /* its generation is the last one that it was seen to hold at */
+	u8 *hva; /* of its start */
+	u32 flags; /* DMA_* that are allowed; 0: empty. DMA_PRIV: for those accesses only */
 };
 
 struct dma_chan {
@@ -81,10 +80,14 @@ void dma_chan_destroy(struct dma_chan *chan);
  * -E2BIG:  more than @max pieces;
  * -EBUSY:  max_open accesses are open already;
  * -EINVAL: len is 0, or the range wraps.
- * @dir is DMA_READ, DMA_WRITE or both. On an error nothing stays open.
+ * @dir is DMA_READ, DMA_WRITE or both, with DMA_EXEC or DMA_PRIV where the device has such
+ * accesses. On an error nothing stays open. dma_map_fault() also fills in @fault after -EFAULT of
+ * an endpoint.
  */
 int dma_map(struct dma_chan *chan, u32 pasid, u64 iova, u64 len, u32 dir, struct iovec *iov,
 	    unsigned int max, dma_handle_t *handle);
+int dma_map_fault(struct dma_chan *chan, u32 pasid, u64 iova, u64 len, u32 dir, struct iovec *iov,
+		  unsigned int max, dma_handle_t *handle, struct iommu_fault *fault);
 void dma_unmap(struct dma_chan *chan, dma_handle_t handle);
 
 /*
@@ -116,10 +119,10 @@ typedef bool dma_doorbell(void *opaque, u64 gpa, u32 val);
 int dma_post32(struct dma_chan *chan, u64 iova, u32 val, dma_doorbell *doorbell, void *opaque);
 
 /*
- * Waits until no access of @chan that overlaps [start, last] and was opened before
- * the call is open. Called after the translation is gone and the endpoint's
+ * Waits until no access of @chan that @scope concerns and was opened before the call is
+ * open, whatever its ID. Called after the translation is gone and the endpoint's
  * generation was raised; never with a lock that an access needs to end.
  */
-void dma_chan_wait(struct dma_chan *chan, u64 start, u64 last);
+void dma_chan_wait(struct dma_chan *chan, const struct iommu_scope *scope);
 
 #endif /* LKVM_IOMMU_DMA_H */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The layouts of virtio 1.3, 5.13.4 to 5.13.6, little-endian, without padding. */
+/*
+ * The layouts of virtio 1.3, 5.13.4 to 5.13.6, little-endian, without padding, and those of the
+ * proposed extension for page tables, which docs/page-tables.md has byte by byte.
+ */
 #ifndef LKVM_VIRTIO_IOMMU_WIRE_H
 #define LKVM_VIRTIO_IOMMU_WIRE_H
 
@@ -16,6 +19,7 @@ enum {
 	VIOMMU_F_PROBE = 4,
 	VIOMMU_F_MMIO = 5,
 	VIOMMU_F_BYPASS_CONFIG = 6,
+	VIOMMU_F_ATTACH_TABLE = 7,
 };
 
 enum {
@@ -40,6 +44,8 @@ enum {
 	VIOMMU_T_MAP = 3,
 	VIOMMU_T_UNMAP = 4,
 	VIOMMU_T_PROBE = 5,
+	VIOMMU_T_ATTACH_TABLE = 6,
+	VIOMMU_T_INVALIDATE = 7,
 };
 
 enum {
@@ -77,13 +83,17 @@ struct viommu_attach {
 } __packed;
 static_assert(sizeof(struct viommu_attach) == 20, "5.13.6.3");
 
+/* The last two are reserved, and ignored, unless ATTACH_TABLE was negotiated. */
 struct viommu_detach {
 	struct viommu_head head;
 	u32 domain;
 	u32 endpoint;
-	u8 reserved[8];
+	u32 pasid;
+	u32 flags;
 } __packed;
 static_assert(sizeof(struct viommu_detach) == 20, "5.13.6.4");
+
+#define VIOMMU_DETACH_PASID BIT(0)
 
 #define VIOMMU_MAP_READ	 BIT(0)
 #define VIOMMU_MAP_WRITE BIT(1)
@@ -115,6 +125,44 @@ struct viommu_probe {
 } __packed;
 static_assert(sizeof(struct viommu_probe) == 72, "5.13.6.7");
 
+struct viommu_attach_table {
+	struct viommu_head head;
+	u32 domain;
+	u32 endpoint;
+	u8 format;
+	u8 descriptor[111];
+} __packed;
+static_assert(sizeof(struct viommu_attach_table) == 124, "128 bytes with the tail");
+
+enum {
+	VIOMMU_INVALIDATE_DOMAIN = 1,
+	VIOMMU_INVALIDATE_PASID = 2,
+	VIOMMU_INVALIDATE_ADDRESS = 3,
+};
+
+#define VIOMMU_INVALIDATE_C_PASID BIT(0) /* entries of PASID tables */
+#define VIOMMU_INVALIDATE_C_TLB	  BIT(1)
+
+#define VIOMMU_INVALIDATE_F_LEAF   BIT(0)
+#define VIOMMU_INVALIDATE_F_PASID  BIT(1)
+#define VIOMMU_INVALIDATE_F_ID	   BIT(2)
+#define VIOMMU_INVALIDATE_F_GLOBAL BIT(3)
+
+struct viommu_invalidate {
+	struct viommu_head head;
+	u8 scope;
+	u8 caches;
+	u16 flags;
+	u32 domain;
+	u32 pasid;
+	u64 id;
+	u64 address;
+	u64 nr_pages;
+	u8 page_size; /* log2 of bytes */
+	u8 reserved[19];
+} __packed;
+static_assert(sizeof(struct viommu_invalidate) == 60, "64 bytes with the tail");
+
 #define VIOMMU_PROBE_T_RESV_MEM 1
 
 enum {
@@ -144,14 +192,16 @@ enum {
 
 #define VIOMMU_FAULT_F_READ    BIT(0)
 #define VIOMMU_FAULT_F_WRITE   BIT(1)
+#define VIOMMU_FAULT_F_EXEC    BIT(2) /* with ATTACH_TABLE */
 #define VIOMMU_FAULT_F_ADDRESS BIT(8)
+#define VIOMMU_FAULT_F_PASID   BIT(9) /* with ATTACH_TABLE */
 
 struct viommu_fault {
 	u8 reason;
 	u8 reserved[3];
 	u32 flags;
 	u32 endpoint;
-	u32 reserved1;
+	u32 pasid; /* reserved, 0, without its flag */
 	u64 address;
 } __packed;
 static_assert(sizeof(struct viommu_fault) == 24, "5.13.6.8");

@@ -17,7 +17,7 @@
 #define VIRTIO_IOMMU_MAX_PENDING 64
 
 /* By type and status as on the wire; requests that were not answered are apart. */
-#define VIRTIO_IOMMU_NR_TYPES	 6
+#define VIRTIO_IOMMU_NR_TYPES	 8
 #define VIRTIO_IOMMU_NR_STATUSES 9
 
 struct virtio_iommu {
@@ -34,6 +34,7 @@ struct virtio_iommu {
 	 */
 	pthread_mutex_t event_lock;
 	bool events_running;
+	bool faults_with_pasid; /* the driver knows of PASIDs in them */
 	struct virtq_chain event;
 	struct iommu_fault pending[VIRTIO_IOMMU_MAX_PENDING];
 	unsigned int nr_pending;

@@ -3,6 +3,7 @@
 #ifndef LKVM_VIRTIO_OPTIONS_H
 #define LKVM_VIRTIO_OPTIONS_H
 
+#include "iommu/format.h"
 #include "util/types.h"
 
 enum virtio_choice {
@@ -32,11 +33,15 @@ enum virtio_transport {
 struct virtio_options {
 	const char *what; /* the option, "--disk": opens messages */
 	enum virtio_choice iommu; /* behind the virtio-iommu */
+	/* Of page tables that its endpoint takes: NULL, none, if it has one. */
+	bool has_format;
+	const struct iommu_format *format;
 	enum virtio_ring ring;
 	enum virtio_transport transport;
 };
 
 int virtio_parse_iommu(void *opaque, const char *value);
+int virtio_parse_iommu_format(void *opaque, const char *value);
 int virtio_parse_ring(void *opaque, const char *value);
 int virtio_parse_transport(void *opaque, const char *value);
 
@@ -57,8 +62,15 @@ int virtio_transport_by_name(const char *name, enum virtio_transport *transport)
 		"transport", virtio_parse_transport, false \
 	}
 
+/* For any device that accesses memory. */
+#define VIRTIO_ENDPOINT_SUBOPTS                                  \
+	{"iommu", virtio_parse_iommu, false},                    \
+	{                                                        \
+		"iommu-format", virtio_parse_iommu_format, false \
+	}
+
 /* For all other devices. */
-#define VIRTIO_SUBOPTS {"iommu", virtio_parse_iommu, false}, VIRTIO_IOMMU_SUBOPTS
+#define VIRTIO_SUBOPTS VIRTIO_ENDPOINT_SUBOPTS, VIRTIO_IOMMU_SUBOPTS
 
 /* The same for the usage texts. */
 #define VIRTIO_IOMMU_SUBOPTS_USAGE                                  \
@@ -66,9 +78,12 @@ int virtio_transport_by_name(const char *name, enum virtio_transport *transport)
 	"                   layout of virtqueues (--virtio-ring)\n" \
 	"  transport=" VIRTIO_TRANSPORTS "\n"                       \
 	"                   how the guest gets to it (--virtio-transport)"
-#define VIRTIO_SUBOPTS_USAGE                                          \
-	"  iommu=on|off     behind the virtio-iommu (on if there is " \
-	"one)\n" VIRTIO_IOMMU_SUBOPTS_USAGE
+#define VIRTIO_ENDPOINT_SUBOPTS_USAGE                                       \
+	"  iommu=on|off     behind the virtio-iommu (on if there is one)\n" \
+	"  iommu-format=FORMAT\n"                                           \
+	"                   of page tables that it takes (what tables=\n"   \
+	"                   says of all)"
+#define VIRTIO_SUBOPTS_USAGE VIRTIO_ENDPOINT_SUBOPTS_USAGE "\n" VIRTIO_IOMMU_SUBOPTS_USAGE
 
 /*
  * For suboptions that are flags: "name", "name=on" or "name=off". Prints the reason;

@@ -69,6 +69,18 @@ void *guest_mem_run(const struct guest_mem *mem, u64 gpa, u64 len, u64 *run);
 /* The HVA of [gpa, gpa + len), or NULL unless one bank holds all of it. */
 void *guest_mem_ptr(const struct guest_mem *mem, u64 gpa, u64 len);
 
+/*
+ * One little-endian word at an address that is a multiple of 8, read at once, ordered as an
+ * acquire. -EFAULT: not in a bank, or not aligned.
+ */
+int guest_mem_load64(const struct guest_mem *mem, u64 gpa, u64 *val);
+
+/*
+ * Makes such a word @new if it is @old, as one atomic step. -EAGAIN: it is not; -EFAULT as
+ * above.
+ */
+int guest_mem_cmpxchg64(const struct guest_mem *mem, u64 gpa, u64 old, u64 new);
+
 /* Copies across bank borders. -EFAULT, with nothing copied, if a byte is missing. */
 int guest_mem_read(const struct guest_mem *mem, u64 gpa, void *buf, u64 len);
 int guest_mem_write(const struct guest_mem *mem, u64 gpa, const void *buf, u64 len);

@@ -69,6 +69,8 @@ struct pci_device {
 	u8 devfn;
 	unsigned int last_cap; /* where the next capability is linked */
 	unsigned int next_cap; /* free configuration space */
+	unsigned int exp_cap;
+	unsigned int pasid_cap; /* 0: none */
 	u8 config[PCI_CONFIG_SIZE];
 	u8 wmask[PCI_CONFIG_SIZE]; /* bits that the guest can write */
 	struct pci_bar bars[PCI_NR_BARS];
@@ -126,6 +128,17 @@ void pci_set_bar(struct pci_device *dev, unsigned int index, u64 size);
 
 /* Adds a capability of @size bytes with its header; returns its offset. */
 unsigned int pci_add_cap(struct pci_device *dev, u8 id, unsigned int size);
+
+/*
+ * The PASID extended capability (PCI Express Base 4.0, 7.8.8), of @bits wide PASIDs with both
+ * attributes, and its control register as the driver has set it. The second takes
+ * bus->intx_lock.
+ */
+void pci_add_pasid(struct pci_device *dev, unsigned int bits);
+u16 pci_pasid_control(const struct pci_device *dev);
+
+/* Whether the driver lets the function access memory. Takes bus->intx_lock. */
+bool pci_is_master(const struct pci_device *dev);
 
 /* INTA#, for a device that can do without MSI-X. */
 void pci_enable_intx(struct pci_device *dev);

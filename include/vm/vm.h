@@ -122,6 +122,9 @@ extern const char arch_kvm_hint[];
  */
 unsigned long arch_vm_type(int kvm_fd);
 
+/* How many bits a guest-physical address has at most, on this host. */
+unsigned int arch_phys_bits(const struct vm *vm);
+
 /*
  * What the architecture adds to the run loop: handles an exit that the loop does not
  * know. False if it does not know it either.

@@ -11,7 +11,4 @@
  */
 int x86_cpu_init(struct vcpu *vcpu);
 
-/* How many bits a guest-physical address has here. */
-unsigned int x86_phys_bits(const struct vm *vm);
-
 #endif /* LKVM_X86_CPU_H */

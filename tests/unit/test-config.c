@@ -30,7 +30,7 @@ static const struct subopt_set device = {device_subopts, &color};
 static int parse(const char *arg)
 {
 	memset(&config, 0xee, sizeof(config));
-	return iommu_parse(arg, machine_resv, ARRAY_SIZE(machine_resv), &device, &config);
+	return iommu_parse(arg, &format_vtd, machine_resv, ARRAY_SIZE(machine_resv), &device, &config);
 }
 
 static bool accepted(const char *arg)
@@ -199,6 +199,9 @@ TEST(wrong_values)
 		{"virtio2", "no IOMMU 'virtio2'"},
 		{"virtio=on", "no IOMMU 'virtio=on'"},
 		{"bypass=on", "no IOMMU 'bypass=on'"},
+		{"virtio,tables=arm", "tables=arm is none of smmuv3|vtd"},
+		{"virtio,tables", "tables=smmuv3|"},
+		{"virtio,map=no way", "map=no way is neither 'on' nor 'off'"},
 		{"virtio,,bypass=on", "extra comma"},
 		{"virtio,bypass=on,", "extra comma"},
 		{"virtio,", "extra comma"},
@@ -310,5 +313,24 @@ TEST(keys_of_the_device_are_the_devices)
 	capture_begin();
 	CHECK_EQ(parse("virtio,something-else"), -EINVAL);
 	text = capture_end();
-	CHECK(capture_one_line(text, "resv, color"));
+	CHECK(capture_one_line(text, "map, color"));
+}
+
+TEST(table_formats)
+{
+	CHECK(accepted("virtio"));
+	CHECK(config.format == &format_vtd && !config.no_map);
+	CHECK(accepted("virtio,tables=riscv-gipc,map=off"));
+	CHECK(config.format == &format_riscv_gipc && config.no_map);
+	CHECK(accepted("virtio,tables=none"));
+	CHECK(!config.format);
+	/* Each has the name that it says it has. */
+	for (unsigned int i = 0; iommu_formats[i]; i++) {
+		char arg[64];
+
+		snprintf(arg, sizeof(arg), "virtio,tables=%s", iommu_formats[i]->name);
+		CHECK(accepted(arg));
+		CHECK(config.format == iommu_formats[i]);
+		CHECK(strstr(IOMMU_FORMATS, iommu_formats[i]->name));
+	}
 }

@@ -287,7 +287,13 @@ TEST(unmap_does_not_wait_for_later_accesses)
 
 static void do_wait(void)
 {
-	dma_chan_wait(&d.chans[0][0], 0, UINT64_MAX);
+	static const struct iommu_scope all = {
+		.last = UINT64_MAX,
+		.pasid = IOMMU_EACH_PASID,
+		.id = IOMMU_NO_ID,
+	};
+
+	dma_chan_wait(&d.chans[0][0], &all);
 }
 
 TEST(every_waiter_wakes_up)

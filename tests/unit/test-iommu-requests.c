@@ -257,7 +257,8 @@ TEST(detach_ignores_reserved)
 	};
 
 	guest_start();
-	memset(req.reserved, 0xff, sizeof(req.reserved));
+	req.pasid = ~0U;
+	req.flags = ~0U;
 	CHECK_EQ(attach(1, ep_id(0), 0), VIOMMU_S_OK);
 	CHECK_EQ(guest_status(&req, sizeof(req)), VIOMMU_S_OK);
 	CHECK_EQ(map_page(1, 0, DATA_BASE), VIOMMU_S_NOENT);
