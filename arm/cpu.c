@@ -123,22 +123,15 @@ static int init_pmu(const struct vcpu *vcpu)
 	return ret;
 }
 
-static int set_reg(const struct vcpu *vcpu, u64 id, u64 val)
-{
-	struct kvm_one_reg reg = {.id = id, .addr = (uintptr_t)&val};
-
-	return ioctl(vcpu->fd, KVM_SET_ONE_REG, &reg) < 0 ? -errno : 0;
-}
-
 /* Linux, Documentation/arch/arm64/booting.rst. Registers that are not set are zero. */
 static int set_boot_regs(const struct vcpu *vcpu, u64 entry, u64 fdt)
 {
-	int ret = set_reg(vcpu, CORE_REG(pstate), PSTATE_DAIF | PSTATE_EL1H);
+	int ret = vcpu_set_reg(vcpu, CORE_REG(pstate), PSTATE_DAIF | PSTATE_EL1H);
 
 	if (!ret)
-		ret = set_reg(vcpu, CORE_REG(regs[0]), fdt);
+		ret = vcpu_set_reg(vcpu, CORE_REG(regs[0]), fdt);
 	if (!ret)
-		ret = set_reg(vcpu, CORE_REG(pc), entry);
+		ret = vcpu_set_reg(vcpu, CORE_REG(pc), entry);
 	if (ret)
 		pr_err("KVM refuses the registers of the first vCPU: %s", strerror(-ret));
 	return ret;

@@ -53,8 +53,21 @@ bool arch_handle_exit(struct vcpu *vcpu)
 	return true;
 }
 
-/* The guest's counter went on, and there is nobody to tell. */
 void arch_vcpu_resumed(struct vcpu *vcpu)
 {
 	(void)vcpu;
+}
+
+/*
+ * A guest cannot be told that it was not running, so its counter, which all vCPUs have in common,
+ * stands still meanwhile. A KVM that does not let it be set has one that went on.
+ */
+void arch_vm_resuming(struct vm *vm, u64 ns)
+{
+	u64 frequency, count;
+
+	__asm__ volatile("mrs %0, cntfrq_el0" : "=r"(frequency));
+	if (!vcpu_get_reg(&vm->vcpus[0], KVM_REG_ARM_TIMER_CNT, &count))
+		vcpu_set_reg(&vm->vcpus[0], KVM_REG_ARM_TIMER_CNT,
+			     count - (u64)((unsigned __int128)ns * frequency / 1000000000));
 }

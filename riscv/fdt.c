@@ -65,7 +65,7 @@ static const char *mmu_type(const struct vcpu *vcpu)
 {
 	u64 mode;
 
-	if (riscv_get_reg(vcpu, CONFIG_REG(RISCV_CONFIG_SATP_MODE), &mode))
+	if (vcpu_get_reg(vcpu, CONFIG_REG(RISCV_CONFIG_SATP_MODE), &mode))
 		return NULL;
 	switch (mode) {
 	case 8:
@@ -83,7 +83,7 @@ static void block_size(const struct vcpu *vcpu, struct fdt_tree *t, const char *
 {
 	u64 size;
 
-	if (!riscv_get_reg(vcpu, CONFIG_REG(reg), &size))
+	if (!vcpu_get_reg(vcpu, CONFIG_REG(reg), &size))
 		fdt_prop_u32(t, name, size);
 }
 
@@ -138,9 +138,9 @@ void arch_fdt_nodes(struct machine *m, struct fdt_tree *t)
 	u64 frequency = 0;
 
 	/* Every host has it. */
-	riscv_get_reg(&vm->vcpus[0],
-		      RISCV_REG(KVM_REG_RISCV_TIMER, KVM_REG_RISCV_TIMER_REG(frequency)),
-		      &frequency);
+	vcpu_get_reg(&vm->vcpus[0],
+		     RISCV_REG(KVM_REG_RISCV_TIMER, KVM_REG_RISCV_TIMER_REG(frequency)),
+		     &frequency);
 	fdt_tree_begin(t, "cpus");
 	fdt_prop_u32(t, "#address-cells", 1);
 	fdt_prop_u32(t, "#size-cells", 0);

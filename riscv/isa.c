@@ -40,7 +40,7 @@ void riscv_isa_read(const struct vcpu *vcpu, struct riscv_isa *isa)
 	for (unsigned int i = 0; i < ARRAY_SIZE(exts); i++) {
 		u64 has;
 
-		if (!riscv_get_reg(vcpu, RISCV_REG(KVM_REG_RISCV_ISA_EXT, exts[i].number), &has))
+		if (!vcpu_get_reg(vcpu, RISCV_REG(KVM_REG_RISCV_ISA_EXT, exts[i].number), &has))
 			isa->has[exts[i].number] = has;
 	}
 }

@@ -11,26 +11,13 @@
 #include "riscv/vcpu.h"
 #include "util/log.h"
 
-#define CORE_REG(name) RISCV_REG(KVM_REG_RISCV_CORE, KVM_REG_RISCV_CORE_REG(name))
+#define CORE_REG(name)	RISCV_REG(KVM_REG_RISCV_CORE, KVM_REG_RISCV_CORE_REG(name))
+#define TIMER_REG(name) RISCV_REG(KVM_REG_RISCV_TIMER, KVM_REG_RISCV_TIMER_REG(name))
 
 /* The entropy source of Zkr, and two states that a read of it can give in bits 31 and 30. */
 #define CSR_SEED  0x015
 #define SEED_WAIT BIT(30)
 #define SEED_ES16 BIT(31)
-
-int riscv_get_reg(const struct vcpu *vcpu, u64 id, u64 *val)
-{
-	struct kvm_one_reg reg = {.id = id, .addr = (uintptr_t)val};
-
-	return ioctl(vcpu->fd, KVM_GET_ONE_REG, &reg) < 0 ? -errno : 0;
-}
-
-int riscv_set_reg(const struct vcpu *vcpu, u64 id, u64 val)
-{
-	struct kvm_one_reg reg = {.id = id, .addr = (uintptr_t)&val};
-
-	return ioctl(vcpu->fd, KVM_SET_ONE_REG, &reg) < 0 ? -errno : 0;
-}
 
 unsigned long arch_vm_type(int kvm_fd)
 {
@@ -65,10 +52,25 @@ bool arch_handle_exit(struct vcpu *vcpu)
 	return false;
 }
 
-/* The guest's clock is the host's: there is nobody to tell. */
 void arch_vcpu_resumed(struct vcpu *vcpu)
 {
 	(void)vcpu;
+}
+
+/*
+ * A guest cannot be told that it was not running, so its time, which all vCPUs have in common,
+ * stands still meanwhile.
+ */
+void arch_vm_resuming(struct vm *vm, u64 ns)
+{
+	const struct vcpu *vcpu = &vm->vcpus[0];
+	u64 frequency, time;
+
+	if (vcpu_get_reg(vcpu, TIMER_REG(frequency), &frequency) ||
+	    vcpu_get_reg(vcpu, TIMER_REG(time), &time))
+		return;
+	vcpu_set_reg(vcpu, TIMER_REG(time),
+		     time - (u64)((unsigned __int128)ns * frequency / 1000000000));
 }
 
 /*
@@ -78,12 +80,12 @@ void arch_vcpu_resumed(struct vcpu *vcpu)
  */
 static int set_boot_regs(const struct vcpu *vcpu, u64 entry, u64 fdt)
 {
-	int ret = riscv_set_reg(vcpu, CORE_REG(regs.pc), entry);
+	int ret = vcpu_set_reg(vcpu, CORE_REG(regs.pc), entry);
 
 	if (!ret)
-		ret = riscv_set_reg(vcpu, CORE_REG(regs.a0), vcpu->index);
+		ret = vcpu_set_reg(vcpu, CORE_REG(regs.a0), vcpu->index);
 	if (!ret)
-		ret = riscv_set_reg(vcpu, CORE_REG(regs.a1), fdt);
+		ret = vcpu_set_reg(vcpu, CORE_REG(regs.a1), fdt);
 	return ret;
 }
 
@@ -96,8 +98,8 @@ int arch_start_vcpus(struct machine *m, u64 entry, u64 fdt)
 		return ret;
 	/* Older hosts do not have it: then the guest has no debug console. */
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
-		riscv_set_reg(&vm->vcpus[i], RISCV_REG(RISCV_REG_TYPE_SBI_EXT, RISCV_SBI_EXT_DBCN),
-			      1);
+		vcpu_set_reg(&vm->vcpus[i], RISCV_REG(RISCV_REG_TYPE_SBI_EXT, RISCV_SBI_EXT_DBCN),
+			     1);
 	ret = set_boot_regs(&vm->vcpus[0], entry, fdt);
 	if (ret)
 		pr_err("KVM refuses the registers of the first vCPU: %s", strerror(-ret));

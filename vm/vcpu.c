@@ -24,6 +24,20 @@ static void kick_handler(int sig)
 		WRITE_ONCE(this_vcpu->run->immediate_exit, 1);
 }
 
+int vcpu_get_reg(const struct vcpu *vcpu, u64 id, u64 *val)
+{
+	struct kvm_one_reg reg = {.id = id, .addr = (uintptr_t)val};
+
+	return ioctl(vcpu->fd, KVM_GET_ONE_REG, &reg) < 0 ? -errno : 0;
+}
+
+int vcpu_set_reg(const struct vcpu *vcpu, u64 id, u64 val)
+{
+	struct kvm_one_reg reg = {.id = id, .addr = (uintptr_t)&val};
+
+	return ioctl(vcpu->fd, KVM_SET_ONE_REG, &reg) < 0 ? -errno : 0;
+}
+
 int vm_create_vcpus(struct vm *vm, unsigned int nr)
 {
 	int most = max(vm_has_cap(vm, KVM_CAP_MAX_VCPUS), 1);
@@ -204,6 +218,24 @@ static void stay_out(struct vcpu *vcpu)
 		arch_vcpu_resumed(vcpu);
 }
 
+static u64 now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (u64)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* The guest was in a vCPU until now, and has to pause. */
+static void note_out(struct vm *vm)
+{
+	u64 now = now_ns(), last = atomic_load(&vm->out_ns);
+
+	while (last < now && !atomic_compare_exchange_weak(&vm->out_ns, &last, now))
+		;
+	eventfd_write(vm->out_fd, 1);
+}
+
 /* KVM_RUN, unless the vCPU has to stay out. False: it has to, and look at the reasons. */
 static bool enter_guest(struct vcpu *vcpu, int *ret)
 {
@@ -219,7 +251,7 @@ static bool enter_guest(struct vcpu *vcpu, int *ret)
 	*ret = ioctl(vcpu->fd, KVM_RUN, 0) < 0 ? -errno : 0;
 	atomic_store(&vcpu->in_guest, false);
 	if (atomic_load(&vm->pausing))
-		eventfd_write(vm->out_fd, 1);
+		note_out(vm);
 	return true;
 }
 
@@ -290,6 +322,7 @@ void vm_pause(struct vm *vm)
 
 	if (atomic_exchange(&vm->pausing, true))
 		return;
+	atomic_store(&vm->out_ns, now_ns());
 	eventfd_read(vm->go_fd, &count);
 	for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
 		/* The others see it before they enter the guest. */
@@ -300,6 +333,9 @@ void vm_pause(struct vm *vm)
 
 void vm_resume(struct vm *vm)
 {
+	/* A vCPU that has not come out yet has not missed anything. */
+	if (vm_is_paused(vm))
+		arch_vm_resuming(vm, now_ns() - atomic_load(&vm->out_ns));
 	if (atomic_exchange(&vm->pausing, false))
 		eventfd_write(vm->go_fd, 1);
 }

@@ -52,6 +52,12 @@ void arch_vcpu_resumed(struct vcpu *vcpu)
 	ioctl(vcpu->fd, KVM_KVMCLOCK_CTRL, 0);
 }
 
+void arch_vm_resuming(struct vm *vm, u64 ns)
+{
+	(void)vm;
+	(void)ns;
+}
+
 void arch_power_button(struct machine *m)
 {
 	power_button_press(&m->board->power_button);

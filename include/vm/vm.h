@@ -70,6 +70,7 @@ struct vm {
 	int stop_fd; /* eventfd: readable once stopping */
 
 	_Atomic bool pausing; /* vCPUs stay out of KVM_RUN */
+	_Atomic u64 out_ns; /* CLOCK_MONOTONIC: when the last vCPU came out for the pause */
 	int go_fd; /* eventfd: readable unless pausing; nobody but vm_pause() reads it */
 	int out_fd; /* eventfd: written by a vCPU that leaves KVM_RUN while pausing */
 	struct timespec started; /* CLOCK_MONOTONIC, at vm_start() */
@@ -110,6 +111,13 @@ void vm_pause(struct vm *vm);
 void vm_resume(struct vm *vm);
 bool vm_is_paused(const struct vm *vm);
 
+/*
+ * A register of 64 bits by KVM's ID of it, of a vCPU that is not in the guest. -errno; -ENOENT:
+ * this vCPU does not have it.
+ */
+int vcpu_get_reg(const struct vcpu *vcpu, u64 id, u64 *val);
+int vcpu_set_reg(const struct vcpu *vcpu, u64 id, u64 val);
+
 /* KVM_CHECK_EXTENSION on the machine; 0 if absent. */
 int vm_has_cap(const struct vm *vm, long cap);
 
@@ -131,7 +139,11 @@ unsigned int arch_phys_bits(const struct vm *vm);
  */
 bool arch_handle_exit(struct vcpu *vcpu);
 
-/* In the vCPU's thread, when the guest is about to go on after a pause. */
+/*
+ * After a pause: in the thread of each vCPU, when it is about to go on; and before that, once, with
+ * no vCPU in the guest, which was out for @ns.
+ */
 void arch_vcpu_resumed(struct vcpu *vcpu);
+void arch_vm_resuming(struct vm *vm, u64 ns);
 
 #endif /* LKVM_VM_VM_H */

@@ -30,7 +30,8 @@ static const struct subopt_set device = {device_subopts, &color};
 static int parse(const char *arg)
 {
 	memset(&config, 0xee, sizeof(config));
-	return iommu_parse(arg, &format_vtd, machine_resv, ARRAY_SIZE(machine_resv), &device, &config);
+	return iommu_parse(arg, &format_vtd, machine_resv, ARRAY_SIZE(machine_resv), &device,
+			   &config);
 }
 
 static bool accepted(const char *arg)

@@ -101,7 +101,7 @@ static void add_iommu(const char *options)
 
 	config.has_iommu = true;
 	config.viommu.what = "--iommu";
-	if (iommu_parse(options, NULL, 0, &device, &config.iommu))
+	if (iommu_parse(options, NULL, NULL, 0, &device, &config.iommu))
 		exit(2);
 }
 
