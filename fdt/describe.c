@@ -122,7 +122,7 @@ static void add_power_button(struct machine *m, struct fdt_tree *t)
 {
 	fdt_tree_begin(t, "gpio-keys");
 	fdt_prop_string(t, "compatible", "gpio-keys");
-	fdt_tree_begin(t, "power");
+	fdt_tree_begin(t, "power-button");
 	fdt_prop_string(t, "label", "Power Button");
 	fdt_prop_u32(t, "linux,code", KEY_POWER);
 	fdt_prop_irq(m, t, FDT_GSI_POWER_BUTTON, true);

@@ -250,10 +250,10 @@ TEST(fixed_devices)
 	}
 	CHECK_EQ(cell("/serial@1000000", "interrupts", 0), FDT_GSI_SERIAL);
 	CHECK_EQ(cell("/rtc@1010000", "interrupts", 0), FDT_GSI_RTC);
-	CHECK_EQ(cell("/gpio-keys/power", "interrupts", 0), FDT_GSI_POWER_BUTTON);
+	CHECK_EQ(cell("/gpio-keys/power-button", "interrupts", 0), FDT_GSI_POWER_BUTTON);
 	/* A press is an edge; the key is KEY_POWER. */
-	CHECK_EQ(cell("/gpio-keys/power", "interrupts", 1), 1);
-	CHECK_EQ(cell("/gpio-keys/power", "linux,code", 0), 116);
+	CHECK_EQ(cell("/gpio-keys/power-button", "interrupts", 1), 1);
+	CHECK_EQ(cell("/gpio-keys/power-button", "linux,code", 0), 116);
 	CHECK_EQ(cell("/", "interrupt-parent", 0), FDT_PHANDLE_IRQCHIP);
 	CHECK(fdt_node_offset_by_phandle(tree, FDT_PHANDLE_IRQCHIP) >= 0);
 	/* Clocks lead somewhere. */
