@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <string.h>
+#include <zstd_errors.h>
 
 #include "internal.h"
 #include "util/log.h"
@@ -10,6 +11,12 @@
 
 static const u8 gzip_magic[] = {0x1f, 0x8b};
 static const u8 zstd_magic[] = {0x28, 0xb5, 0x2f, 0xfd};
+
+static int no_memory(const struct unpack *s)
+{
+	pr_err("%s '%s': no memory to unpack it", s->file->what, s->file->path);
+	return -ENOMEM;
+}
 
 int unpack_open(struct unpack *s, const struct file *file, u64 off, u64 len,
 		enum compression compression)
@@ -31,8 +38,7 @@ int unpack_open(struct unpack *s, const struct file *file, u64 off, u64 len,
 
 no_memory:
 	s->compression = COMPRESSION_NONE;
-	pr_err("%s '%s': no memory to unpack it", file->what, file->path);
-	return -ENOMEM;
+	return no_memory(s);
 }
 
 void unpack_close(struct unpack *s)
@@ -122,11 +128,27 @@ static s64 read_gzip(struct unpack *s, u8 *buf, u64 len)
 		if (ret == Z_STREAM_END)
 			s->between = true;
 		else if (ret == Z_MEM_ERROR)
-			return -ENOMEM;
+			return no_memory(s);
 		else if (ret != Z_OK)
 			return damaged(s, z->msg ? z->msg : "bad compressed data");
 	}
 	return done;
+}
+
+/* The largest window is what zstd unpacks without being asked to: 128 MiB. */
+static int zstd_failed(const struct unpack *s, size_t ret)
+{
+	switch (ZSTD_getErrorCode(ret)) {
+	case ZSTD_error_memory_allocation:
+		return no_memory(s);
+	case ZSTD_error_frameParameter_windowTooLarge:
+		pr_err("%s '%s' is compressed with a window of more than 128 MiB; unpack it with "
+		       "zstd -d --long=31",
+		       s->file->what, s->file->path);
+		return -EINVAL;
+	default:
+		return damaged(s, ZSTD_getErrorName(ret));
+	}
 }
 
 static s64 read_zstd(struct unpack *s, u8 *buf, u64 len)
@@ -155,7 +177,7 @@ static s64 read_zstd(struct unpack *s, u8 *buf, u64 len)
 		eaten = s->in.pos;
 		ret = ZSTD_decompressStream(s->zstd, &out, &s->in);
 		if (ZSTD_isError(ret))
-			return damaged(s, ZSTD_getErrorName(ret));
+			return zstd_failed(s, ret);
 		s->between = !ret;
 		/* It may hold back what it has, but with neither input nor output it is stuck. */
 		if (ret && !unused && eaten == s->in.pos && before == out.pos)
