@@ -102,24 +102,15 @@ static int init_vcpu(struct vcpu *vcpu, struct kvm_vcpu_init init)
 static int init_pmu(const struct vcpu *vcpu)
 {
 	int irq = GIC_PPI_BASE + GIC_PPI_PMU;
-	struct kvm_device_attr attr = {
-		.group = KVM_ARM_VCPU_PMU_V3_CTRL,
-		.attr = KVM_ARM_VCPU_PMU_V3_IRQ,
-		.addr = (uintptr_t)&irq,
-	};
-	int ret = ioctl(vcpu->fd, KVM_SET_DEVICE_ATTR, &attr);
+	int ret = kvm_set_attr(vcpu->fd, KVM_ARM_VCPU_PMU_V3_CTRL, KVM_ARM_VCPU_PMU_V3_IRQ, &irq);
 
-	if (!ret) {
-		attr.attr = KVM_ARM_VCPU_PMU_V3_INIT;
-		attr.addr = 0;
-		ret = ioctl(vcpu->fd, KVM_SET_DEVICE_ATTR, &attr);
-	}
-	if (ret < 0) {
-		ret = -errno;
+	if (!ret)
+		ret = kvm_set_attr(vcpu->fd, KVM_ARM_VCPU_PMU_V3_CTRL, KVM_ARM_VCPU_PMU_V3_INIT,
+				   NULL);
+	if (ret)
 		pr_err("KVM cannot set up the performance counters of vCPU %u: %s; try "
 		       "--cpu-without pmu",
 		       vcpu->index, strerror(-ret));
-	}
 	return ret;
 }
 

@@ -14,9 +14,6 @@
 /* A GICv2 has in the third cell of a PPI for which vCPUs it is. */
 #define IRQ_PPI_CPUS_SHIFT 8
 
-const char arch_fdt_compatible[] = "linux,dummy-virt";
-const size_t arch_fdt_compatible_size = sizeof(arch_fdt_compatible);
-
 /* The node for messages is below the interrupt controller's. */
 const unsigned int arch_fdt_irqchip_address_cells = 2;
 

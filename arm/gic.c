@@ -53,27 +53,16 @@ static int create_device(const struct vm *vm, u32 type)
 	return ioctl(vm->fd, KVM_CREATE_DEVICE, &device) < 0 ? -errno : (int)device.fd;
 }
 
-static int set_attr(int fd, u32 group, u64 which, const void *value)
-{
-	struct kvm_device_attr attr = {
-		.group = group,
-		.attr = which,
-		.addr = (uintptr_t)value,
-	};
-
-	return ioctl(fd, KVM_SET_DEVICE_ATTR, &attr) < 0 ? -errno : 0;
-}
-
 static int set_addr(int fd, u64 which, u64 addr)
 {
-	return set_attr(fd, KVM_DEV_ARM_VGIC_GRP_ADDR, which, &addr);
+	return kvm_set_attr(fd, KVM_DEV_ARM_VGIC_GRP_ADDR, which, &addr);
 }
 
 static int set_nr_irqs(const struct arch_irqchip *gic)
 {
 	u32 nr = gic->kind == GICV2M ? GICV2M_SPI_BASE + GICV2M_NR_SPIS : GIC_WIRES_END;
 
-	return set_attr(gic->fd, KVM_DEV_ARM_VGIC_GRP_NR_IRQS, 0, &nr);
+	return kvm_set_attr(gic->fd, KVM_DEV_ARM_VGIC_GRP_NR_IRQS, 0, &nr);
 }
 
 static int create_gicv3(struct arch_irqchip *gic)
@@ -128,6 +117,20 @@ static void list_kinds(const struct vm *vm, char *names, size_t size)
 	}
 }
 
+static int too_many_vcpus(const struct machine *m)
+{
+	for (unsigned int i = 0; i < GICV2M; i++) {
+		if (gic_kvm_has(m->vm.fd, i)) {
+			pr_err("--cpus %u: a GICv2 has at most %d, use --irqchip %s",
+			       m->config->nr_vcpus, GICV2_MAX_VCPUS, arch_irqchips[i]);
+			return -EINVAL;
+		}
+	}
+	pr_err("--cpus %u: a GICv2 has at most %d, and this host has no other", m->config->nr_vcpus,
+	       GICV2_MAX_VCPUS);
+	return -EINVAL;
+}
+
 static int choose(const struct machine *m, enum gic_kind *kind)
 {
 	unsigned int wanted = m->config->irqchip;
@@ -139,10 +142,7 @@ static int choose(const struct machine *m, enum gic_kind *kind)
 	if (*kind < GIC_NR_KINDS && gic_kvm_has(m->vm.fd, *kind)) {
 		if (*kind < GICV2M || m->config->nr_vcpus <= GICV2_MAX_VCPUS)
 			return 0;
-		pr_err("--cpus %u: a GICv2 has at most %d%s", m->config->nr_vcpus, GICV2_MAX_VCPUS,
-		       gic_kvm_has(m->vm.fd, GICV3) ? ", use --irqchip gicv3-its"
-						    : ", and this host has no other");
-		return -EINVAL;
+		return too_many_vcpus(m);
 	}
 	list_kinds(&m->vm, names, sizeof(names));
 	if (!*names)
@@ -186,10 +186,10 @@ int gic_init_for_vcpus(struct vm *vm)
 {
 	const struct arch_irqchip *gic = vm->irqchip;
 	u32 group = KVM_DEV_ARM_VGIC_GRP_CTRL;
-	int ret = set_attr(gic->fd, group, KVM_DEV_ARM_VGIC_CTRL_INIT, NULL);
+	int ret = kvm_set_attr(gic->fd, group, KVM_DEV_ARM_VGIC_CTRL_INIT, NULL);
 
 	if (!ret && gic->its_fd >= 0)
-		ret = set_attr(gic->its_fd, group, KVM_DEV_ARM_VGIC_CTRL_INIT, NULL);
+		ret = kvm_set_attr(gic->its_fd, group, KVM_DEV_ARM_VGIC_CTRL_INIT, NULL);
 	if (ret)
 		pr_err("KVM cannot set up the interrupt controller %s for %u vCPUs: %s",
 		       arch_irqchips[gic->kind], vm->nr_vcpus, strerror(-ret));

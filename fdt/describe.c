@@ -166,7 +166,7 @@ int fdt_describe(struct machine *m, const struct image_places *places, bool seed
 	fdt_tree_init(t, buf, size);
 	fdt_prop_u32(t, "#address-cells", 2);
 	fdt_prop_u32(t, "#size-cells", 2);
-	fdt_prop_strings(t, "compatible", arch_fdt_compatible, arch_fdt_compatible_size);
+	fdt_prop_string(t, "compatible", "linux,dummy-virt");
 	fdt_prop_string(t, "model", "lkvm");
 	fdt_prop_u32(t, "interrupt-parent", FDT_PHANDLE_IRQCHIP);
 

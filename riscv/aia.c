@@ -22,13 +22,6 @@ static int get_attr(int fd, u32 group, u64 attr, void *val)
 	return ioctl(fd, KVM_GET_DEVICE_ATTR, &a) < 0 ? -errno : 0;
 }
 
-static int set_attr(int fd, u32 group, u64 attr, const void *val)
-{
-	struct kvm_device_attr a = {.group = group, .attr = attr, .addr = (uintptr_t)val};
-
-	return ioctl(fd, KVM_SET_DEVICE_ATTR, &a) < 0 ? -errno : 0;
-}
-
 unsigned int riscv_aia_hart_bits(unsigned int nr_harts)
 {
 	unsigned int bits = 0;
@@ -75,11 +68,11 @@ int riscv_aia_init(struct vm *vm, bool optional)
 static int set_addresses(const struct vm *vm, int fd)
 {
 	u64 addr = RISCV_APLIC_BASE;
-	int ret = set_attr(fd, RISCV_AIA_ADDR, RISCV_AIA_ADDR_APLIC, &addr);
+	int ret = kvm_set_attr(fd, RISCV_AIA_ADDR, RISCV_AIA_ADDR_APLIC, &addr);
 
 	for (unsigned int i = 0; !ret && i < vm->nr_vcpus; i++) {
 		addr = riscv_imsic_addr(i);
-		ret = set_attr(fd, RISCV_AIA_ADDR, RISCV_AIA_ADDR_IMSIC(i), &addr);
+		ret = kvm_set_attr(fd, RISCV_AIA_ADDR, RISCV_AIA_ADDR_IMSIC(i), &addr);
 	}
 	return ret;
 }
@@ -89,14 +82,14 @@ int riscv_aia_start(struct vm *vm)
 	int fd = vm->irqchip->aia_fd;
 	u32 bits = riscv_aia_hart_bits(vm->nr_vcpus);
 	u32 sources = RISCV_NR_SOURCES;
-	int ret = set_attr(fd, RISCV_AIA_CONFIG, RISCV_AIA_SRCS, &sources);
+	int ret = kvm_set_attr(fd, RISCV_AIA_CONFIG, RISCV_AIA_SRCS, &sources);
 
 	if (!ret)
-		ret = set_attr(fd, RISCV_AIA_CONFIG, RISCV_AIA_HART_BITS, &bits);
+		ret = kvm_set_attr(fd, RISCV_AIA_CONFIG, RISCV_AIA_HART_BITS, &bits);
 	if (!ret)
 		ret = set_addresses(vm, fd);
 	if (!ret)
-		ret = set_attr(fd, RISCV_AIA_CTRL, RISCV_AIA_CTRL_INIT, NULL);
+		ret = kvm_set_attr(fd, RISCV_AIA_CTRL, RISCV_AIA_CTRL_INIT, NULL);
 	if (ret)
 		pr_err("KVM cannot set up the interrupt controllers: %s", strerror(-ret));
 	return ret;

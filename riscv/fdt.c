@@ -12,9 +12,6 @@
 #include "riscv/layout.h"
 #include "riscv/vcpu.h"
 
-const char arch_fdt_compatible[] = "linux,dummy-virt";
-const size_t arch_fdt_compatible_size = sizeof(arch_fdt_compatible);
-
 const unsigned int arch_fdt_irqchip_address_cells = 0;
 
 /* Where KVM does not say: Sv39x4, which every host has. Page tables hold 56 bits. */

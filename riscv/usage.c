@@ -9,12 +9,6 @@ const struct iommu_format *const arch_iommu_format = &format_riscv;
 
 const unsigned int arch_image_kind = IMAGE_RISCV64;
 
-const char arch_kernel_usage[] = "Image, Image.gz or EFI zboot image; without it a\n"
-				 "built-in guest runs that shows the machine at work";
-
-const char arch_test_exit_usage[] = "let the guest end lkvm with the status that it writes\n"
-				    "to address 0x01030000";
-
 const char arch_kvm_hint[] = "the host's kernel needs KVM, and a CPU with the H extension";
 
 const char *const arch_cpu_features[] = {NULL};

@@ -167,7 +167,10 @@ static int new_route(struct vm *vm, struct msi_route *route, u32 devid, u64 addr
 	return 0;
 
 err_entry:
+	/* Or KVM would get a higher number with each attempt. */
+	irq->next_gsi--;
 	irq->table->nr--;
+	commit(vm);
 err_fd:
 	close(route->fd);
 	route->fd = -1;

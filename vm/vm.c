@@ -47,6 +47,13 @@ static int open_kvm(struct vm *vm)
 	return 0;
 }
 
+int kvm_set_attr(int fd, u32 group, u64 attr, const void *value)
+{
+	struct kvm_device_attr a = {.group = group, .attr = attr, .addr = (uintptr_t)value};
+
+	return ioctl(fd, KVM_SET_DEVICE_ATTR, &a) < 0 ? -errno : 0;
+}
+
 int vm_has_cap(const struct vm *vm, long cap)
 {
 	int ret = ioctl(vm->fd, KVM_CHECK_EXTENSION, cap);

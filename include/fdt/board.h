@@ -12,10 +12,6 @@
 #include "fdt/tree.h"
 #include "machine.h"
 
-/* The "compatible" of the root node, as fdt_prop_strings() takes it. */
-extern const char arch_fdt_compatible[];
-extern const size_t arch_fdt_compatible_size;
-
 /* Which boot/image.h header kernels have here: IMAGE_ARM64 or IMAGE_RISCV64. */
 extern const unsigned int arch_image_kind;
 

@@ -118,6 +118,10 @@ bool vm_is_paused(const struct vm *vm);
 int vcpu_get_reg(const struct vcpu *vcpu, u64 id, u64 *val);
 int vcpu_set_reg(const struct vcpu *vcpu, u64 id, u64 val);
 
+/* An attribute of what KVM has at @fd, a device or a vCPU; @value as the attribute has it. -errno.
+ */
+int kvm_set_attr(int fd, u32 group, u64 attr, const void *value);
+
 /* KVM_CHECK_EXTENSION on the machine; 0 if absent. */
 int vm_has_cap(const struct vm *vm, long cap);
 
