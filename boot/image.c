@@ -51,6 +51,14 @@ struct zboot_header {
 	char compression[32]; /* name of the program, with its final NUL */
 } __packed;
 
+/* Where its file and section headers have what of a PE program. */
+#define PE_NR_SECTIONS	       6
+#define PE_OPTIONAL_SIZE       20
+#define PE_HEADER_SIZE	       24
+#define PE_SECTION_SIZE	       40
+#define PE_SECTION_FILE_SIZE   16
+#define PE_SECTION_FILE_OFFSET 20
+
 /* Enough of a file for all of these. */
 #define HEAD_SIZE 0x206
 #define HEAD_MIN  64
@@ -302,6 +310,38 @@ static int check_tail(struct loader *ld)
 	return -EINVAL;
 }
 
+static u32 get32(const u8 *at)
+{
+	u32 val;
+
+	memcpy(&val, at, sizeof(val));
+	return le32toh(val);
+}
+
+/*
+ * A kernel is an EFI program, too, and says in its table of sections (PE format) where its file
+ * ends; its own header does not. How long it has to be at least, 0 if it does not say.
+ */
+static u64 pe_file_size(const u8 *image, u64 len, u32 pe_offset)
+{
+	u64 table, end = 0;
+	unsigned int nr;
+
+	if ((u64)pe_offset + PE_HEADER_SIZE > len || memcmp(image + pe_offset, "PE\0", 4))
+		return 0;
+	nr = get32(image + pe_offset + PE_NR_SECTIONS) & 0xffff;
+	table = pe_offset + PE_HEADER_SIZE + (get32(image + pe_offset + PE_OPTIONAL_SIZE) & 0xffff);
+	if (table + (u64)nr * PE_SECTION_SIZE > len)
+		return 0;
+	for (unsigned int i = 0; i < nr; i++) {
+		const u8 *section = image + table + i * PE_SECTION_SIZE;
+
+		end = max(end, (u64)get32(section + PE_SECTION_FILE_SIZE) +
+				       get32(section + PE_SECTION_FILE_OFFSET));
+	}
+	return end;
+}
+
 /* The kernel, whose header was read already, to its place. */
 static int load_kernel(struct loader *ld)
 {
@@ -314,7 +354,16 @@ static int load_kernel(struct loader *ld)
 		return -EFAULT;
 	memcpy(to, &ld->header, HEADER_SIZE);
 	n = unpack_read(&ld->stream, to + HEADER_SIZE, room - HEADER_SIZE);
-	return n < 0 ? n : check_tail(ld);
+	if (n < 0)
+		return n;
+	size = pe_file_size(to, HEADER_SIZE + n, le32toh(ld->header.pe_offset));
+	if (size > HEADER_SIZE + n) {
+		pr_err("kernel '%s' is truncated: it has %" PRIu64 " bytes, and %" PRIu64
+		       " by its sections",
+		       ld->kernel.path, HEADER_SIZE + n, size);
+		return -ENODATA;
+	}
+	return check_tail(ld);
 }
 
 static int load_initrd(struct loader *ld)

@@ -27,9 +27,9 @@ status 0: exit: going on
 7 by --test-exit
 status 7: exit: going on
 3 CPUs
-status 0: smp: 6 checks passed, 0 failed
+status 0: smp: 10 checks passed, 0 failed
 8 CPUs
-status 0: smp: 6 checks passed, 0 failed
+status 0: smp: 10 checks passed, 0 failed
 stopped
 status 143' ]
 }

@@ -6,6 +6,21 @@
 #   IOMMU             "none", or something else: every device is behind it
 #   SUM               sha256 of the disk "read", and of what the host sends by TCP
 
+# A device whose IOMMU was not there yet is probed again by a kernel thread, at some later time.
+ready()
+{
+	for device in /sys/bus/pci/devices/*; do
+		[ "$(cat "$device/vendor")" != 0x1af4 ] || ls -d "$device"/virtio* >/dev/null 2>&1 ||
+			return 1
+	done
+	for device in /sys/bus/virtio/devices/*; do
+		# Bit 2 is DRIVER_OK.
+		[ "$(cat "$device/device")" = 0x0017 ] || [ $(($(cat "$device/status") & 4)) != 0 ] ||
+			return 1
+	done
+}
+until ready; do sleep 0.1; done
+
 # The devices, but for the IOMMU itself.
 for device in /sys/bus/virtio/devices/*; do
 	[ "$(cat "$device/device")" != 0x0017 ] || continue

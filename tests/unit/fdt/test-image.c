@@ -133,6 +133,35 @@ TEST(sizes)
 	CHECK_EQ(load(64 * MiB), 0);
 }
 
+/* The table of sections of an EFI program with one, which ends @end bytes into the file. */
+static void make_sections(u8 *image, u32 end)
+{
+	put32(image + 60, 64);
+	memcpy(image + 64, "PE\0", 4);
+	put32(image + 64 + 6, 1);
+	put32(image + 64 + 20, 16);
+	put32(image + 64 + 24 + 16 + 16, end - 0x1000);
+	put32(image + 64 + 24 + 16 + 20, 0x1000);
+}
+
+TEST(truncated)
+{
+	make_plain(IMAGE_ARM64);
+	make_sections(plain, PLAIN_SIZE);
+	make_sections(file, PLAIN_SIZE);
+	loaded(64 * MiB);
+	make_sections(file, PLAIN_SIZE + 1);
+	refused(64 * MiB, -ENODATA, "is truncated");
+	/* What is no such table says nothing: where it is, how many sections it has. */
+	put32(plain + 60, 0xffffffff);
+	memcpy(file, plain, PLAIN_SIZE);
+	loaded(64 * MiB);
+	put32(plain + 60, 64);
+	put32(plain + 64 + 6, 0xffff);
+	memcpy(file, plain, PLAIN_SIZE);
+	loaded(64 * MiB);
+}
+
 TEST(old_arm64)
 {
 	make_plain(IMAGE_ARM64);
