@@ -34,7 +34,8 @@ guest-tables-lib := guest/page-table.o guest/pasid-table.o guest/pasid-table-amd
 	guest/pasid-table-arm.o guest/pasid-table-intel.o guest/pasid-table-riscv.o
 
 # A guest of several files names the others here, as objects below guest/ or tests/.
-guest-demo-y := guest/demo-disk.o guest/demo-domain.o guest/demo-requests.o
+guest-demo-y := guest/demo-disk.o guest/demo-domain.o guest/demo-requests.o guest/demo-tables.o \
+	$(guest-tables-lib)
 guest-smp-y := $(GUEST_ROOM)/smp.o
 guest-tables-y := tests/guests/tables/kinds.o tests/guests/tables/scenarios.o $(guest-tables-lib)
 
