@@ -316,7 +316,7 @@ static bool fault_matches(const struct disk *d, const struct viommu_fault *f, u3
 	const struct vq *q = &d->blk.vq;
 	u32 access = f->flags & ~VIOMMU_FAULT_ADDRESS;
 
-	if (len != sizeof(*f) || f->reserved[0] | f->reserved[1] | f->reserved[2] | f->reserved1)
+	if (len != sizeof(*f) || f->reserved[0] | f->reserved[1] | f->reserved[2] | f->pasid)
 		return false;
 	if (f->endpoint != d->endpoint || f->reason != e->reason ||
 	    !(f->flags & VIOMMU_FAULT_ADDRESS))

@@ -215,7 +215,8 @@ static void demo_detach_requests(u32 endpoint)
 			     VIOMMU_S_INVAL, "ATTACH as bypass, to a domain that translates");
 	check_status(viommu_detach(&iommu, scratch, NO_ENDPOINT), VIOMMU_S_NOENT,
 		     "an endpoint that does not exist");
-	memset(req.reserved, 0xff, sizeof(req.reserved));
+	req.pasid = ~0U;
+	req.flags = ~0U;
 	check_status(viommu_request(&iommu, &req, sizeof(req)), VIOMMU_S_OK,
 		     "a good one, reserved bytes ignored");
 	check_status(viommu_unmap(&iommu, scratch, iommu.input_start, iommu.input_end),

@@ -230,6 +230,7 @@ static void demo_iommu(void)
 	}
 	demo_reset(disks, nr_disks);
 	demo_little_room(first->endpoint);
+	demo_tables();
 }
 
 int guest_main(void)

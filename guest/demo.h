@@ -128,6 +128,7 @@ void demo_bypass_domain(struct disk *d, u32 other_endpoint);
 void demo_restore(struct disk *d);
 void demo_detach(struct disk *d);
 void demo_reset(struct disk *disks, unsigned int n);
+void demo_tables(void);
 
 #define IOMMU_FEATURES                                                                        \
 	(VIOMMU_F_INPUT_RANGE | VIOMMU_F_DOMAIN_RANGE | VIOMMU_F_MAP_UNMAP | VIOMMU_F_PROBE | \

@@ -29,12 +29,18 @@ GUEST_NAMES := demo $(patsubst tests/guests/%.c,%,$(wildcard tests/guests/*.c))
 GUEST_BARE := $(patsubst tests/guests/$(ARCH)/%.S,%,$(wildcard tests/guests/$(ARCH)/*.S))
 GUESTS := $(patsubst %,$(GUEST_BUILD)/%.$(GUEST_SUFFIX),$(GUEST_NAMES) $(GUEST_BARE))
 
-# A guest of several files names the others here, as objects below guest/ or tests/.
-guest-demo-y := guest/demo-disk.o guest/demo-domain.o guest/demo-requests.o
-guest-smp-y := $(GUEST_ROOM)/smp.o
+# Tables of the guest's own for endpoints.
+guest-tables-lib := guest/page-table.o guest/pasid-table.o guest/pasid-table-amd.o \
+	guest/pasid-table-arm.o guest/pasid-table-intel.o guest/pasid-table-riscv.o
 
-guest-rt-y := guest/rt/check.o guest/rt/firmware.o guest/rt/irq.o guest/rt/mem.o guest/rt/pci.o \
-	guest/rt/print.o guest/rt/start.o guest/rt/virtio.o guest/rt/virtio-blk.o \
+# A guest of several files names the others here, as objects below guest/ or tests/.
+guest-demo-y := guest/demo-disk.o guest/demo-domain.o guest/demo-requests.o guest/demo-tables.o \
+	$(guest-tables-lib)
+guest-smp-y := $(GUEST_ROOM)/smp.o
+guest-tables-y := tests/guests/tables/kinds.o tests/guests/tables/scenarios.o $(guest-tables-lib)
+
+guest-rt-y := guest/rt/check.o guest/rt/dma-engine.o guest/rt/firmware.o guest/rt/irq.o \
+	guest/rt/mem.o guest/rt/pages.o guest/rt/pci.o guest/rt/print.o guest/rt/start.o guest/rt/virtio.o guest/rt/virtio-blk.o \
 	guest/rt/virtio-iommu.o guest/rt/virtio-mmio.o guest/rt/virtio-pci.o guest/rt/virtio-ring.o
 
 # An Image runs wherever it is loaded, and relocates itself.

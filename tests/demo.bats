@@ -258,6 +258,16 @@ checks() {
 	passes 'mmio@d003f000, virtio device 2, endpoint 0x1003f: PROBE OK'
 }
 
+@test "demo: page tables of its own, a format of each vendor" {
+	run_lkvm --iommu=virtio,tables=none --device dma-engine,iommu-format=smmuv3 \
+		--device dma-engine,iommu-format=vtd --device dma-engine,iommu-format=amd \
+		--device dma-engine,iommu-format=amd-pt --device dma-engine,iommu-format=riscv \
+		--device dma-engine,iommu-format=riscv-gipc --device dma-engine
+	passes 'tables of the guest: SMMUv3' 'VT-d, at' 'AMD, GCR3 table in memory' \
+		'AMD, GCR3 table of the device' 'RISC-V, process directory in memory' \
+		'RISC-V, process directory of the device' 'has mappings only'
+}
+
 # $1 in MiB. The host has to have more, though hardly any of it gets used.
 with_memory() # MIB
 {

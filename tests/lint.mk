@@ -6,7 +6,7 @@
 
 LINT_OUT := $(BUILD)/lint
 
-LINT_GUEST := $(wildcard guest/*.c guest/rt/*.c $(GUEST_ROOM)/*.c tests/guests/*.c)
+LINT_GUEST := $(wildcard guest/*.c guest/rt/*.c $(GUEST_ROOM)/*.c tests/guests/*.c tests/guests/*/*.c)
 LINT_SRCS := main.c $(LIB_SRCS) \
 	$(wildcard $(addsuffix /*.c,tests/unit tests/unit/$(ARCH) tests/bench tests/tools tests/shims))
 

@@ -157,6 +157,19 @@ int viommu_detach(struct viommu *u, u32 domain, u32 endpoint)
 	return viommu_request(u, &req, sizeof(req));
 }
 
+int viommu_detach_pasid(struct viommu *u, u32 domain, u32 endpoint, u32 pasid)
+{
+	struct viommu_req_detach req = {
+		.head.type = VIOMMU_T_DETACH,
+		.domain = domain,
+		.endpoint = endpoint,
+		.pasid = pasid,
+		.flags = VIOMMU_DETACH_PASID,
+	};
+
+	return viommu_request(u, &req, sizeof(req));
+}
+
 int viommu_map(struct viommu *u, u32 domain, u64 iova, u64 gpa, u64 len, u32 flags)
 {
 	struct viommu_req_map req = {

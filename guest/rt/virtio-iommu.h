@@ -17,12 +17,15 @@
 #define VIOMMU_F_PROBE	       BIT_ULL(4)
 #define VIOMMU_F_MMIO	       BIT_ULL(5)
 #define VIOMMU_F_BYPASS_CONFIG BIT_ULL(6)
+#define VIOMMU_F_ATTACH_TABLE  BIT_ULL(7) /* proposed: docs/page-tables.md */
 
-#define VIOMMU_T_ATTACH 1
-#define VIOMMU_T_DETACH 2
-#define VIOMMU_T_MAP	3
-#define VIOMMU_T_UNMAP	4
-#define VIOMMU_T_PROBE	5
+#define VIOMMU_T_ATTACH	      1
+#define VIOMMU_T_DETACH	      2
+#define VIOMMU_T_MAP	      3
+#define VIOMMU_T_UNMAP	      4
+#define VIOMMU_T_PROBE	      5
+#define VIOMMU_T_ATTACH_TABLE 6
+#define VIOMMU_T_INVALIDATE   7
 
 #define VIOMMU_S_OK	0
 #define VIOMMU_S_IOERR	1
@@ -64,8 +67,11 @@ struct viommu_req_detach {
 	struct viommu_head head;
 	u32 domain;
 	u32 endpoint;
-	u8 reserved[8];
+	u32 pasid; /* with ATTACH_TABLE; else reserved, as are the flags */
+	u32 flags;
 };
+
+#define VIOMMU_DETACH_PASID BIT(0)
 
 struct viommu_req_map {
 	struct viommu_head head;
@@ -89,6 +95,42 @@ struct viommu_req_probe {
 	u32 endpoint;
 	u8 reserved[64];
 };
+
+/* The descriptor is laid out by each format, from @ 13 of the request on. */
+struct viommu_req_attach_table {
+	struct viommu_head head;
+	u32 domain;
+	u32 endpoint;
+	u8 format;
+	u8 reserved[3];
+	u8 descriptor[108];
+};
+
+#define VIOMMU_INVALIDATE_DOMAIN  1
+#define VIOMMU_INVALIDATE_PASID	  2
+#define VIOMMU_INVALIDATE_ADDRESS 3
+
+#define VIOMMU_CACHE_PASID BIT(0)
+#define VIOMMU_CACHE_TLB   BIT(1)
+
+#define VIOMMU_INVALIDATE_F_LEAF   BIT(0)
+#define VIOMMU_INVALIDATE_F_PASID  BIT(1)
+#define VIOMMU_INVALIDATE_F_ID	   BIT(2)
+#define VIOMMU_INVALIDATE_F_GLOBAL BIT(3)
+
+struct viommu_req_invalidate {
+	struct viommu_head head;
+	u8 scope;
+	u8 caches;
+	u16 flags;
+	u32 domain;
+	u32 pasid;
+	u64 id;
+	u64 address;
+	u64 nr_pages;
+	u8 page_size; /* log2 */
+	u8 reserved[19];
+} __packed;
 
 #define VIOMMU_PROBE_TYPE_MASK 0xfff
 #define VIOMMU_PROBE_RESV_MEM  1
@@ -115,14 +157,16 @@ struct viommu_resv_mem {
 
 #define VIOMMU_FAULT_READ    BIT(0)
 #define VIOMMU_FAULT_WRITE   BIT(1)
+#define VIOMMU_FAULT_EXEC    BIT(2)
 #define VIOMMU_FAULT_ADDRESS BIT(8)
+#define VIOMMU_FAULT_PASID   BIT(9)
 
 struct viommu_fault {
 	u8 reason;
 	u8 reserved[3];
 	u32 flags;
 	u32 endpoint;
-	u32 reserved1;
+	u32 pasid; /* with VIOMMU_FAULT_PASID, else reserved */
 	u64 address;
 };
 
@@ -131,6 +175,8 @@ _Static_assert(sizeof(struct viommu_req_detach) == 20, "DETACH");
 _Static_assert(sizeof(struct viommu_req_map) == 36, "MAP");
 _Static_assert(sizeof(struct viommu_req_unmap) == 28, "UNMAP");
 _Static_assert(sizeof(struct viommu_req_probe) == 72, "PROBE");
+_Static_assert(sizeof(struct viommu_req_attach_table) == 124, "ATTACH_TABLE");
+_Static_assert(sizeof(struct viommu_req_invalidate) == 60, "INVALIDATE");
 _Static_assert(sizeof(struct viommu_tail) == 4, "tail");
 _Static_assert(sizeof(struct viommu_resv_mem) == 24, "RESV_MEM");
 _Static_assert(sizeof(struct viommu_fault) == 24, "fault event");
@@ -186,6 +232,9 @@ int viommu_request(struct viommu *u, const void *req, u32 len);
 
 int viommu_attach(struct viommu *u, u32 domain, u32 endpoint, u32 flags);
 int viommu_detach(struct viommu *u, u32 domain, u32 endpoint);
+
+/* The table of one PASID, of a format whose PASID table the device keeps. */
+int viommu_detach_pasid(struct viommu *u, u32 domain, u32 endpoint, u32 pasid);
 int viommu_map(struct viommu *u, u32 domain, u64 iova, u64 gpa, u64 len, u32 flags);
 
 /* [first, last], both included: the whole space is [0, ~0]. */

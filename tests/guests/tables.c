@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Drives DMA engines (--device dma-engine) over mappings, and over tables of whatever format each
+ * shows in its PROBE properties.
+ */
+#include "tables/suite.h"
+
+struct viommu iommu;
+
+static struct dma_engine engines[MAX_ENGINES];
+static struct target targets[MAX_ENGINES];
+static struct pasid_table_cfg probed[MAX_ENGINES];
+static bool has_format[MAX_ENGINES];
+static unsigned int nr_engines;
+
+#define FEATURES                                                                              \
+	(VIOMMU_F_INPUT_RANGE | VIOMMU_F_DOMAIN_RANGE | VIOMMU_F_MAP_UNMAP | VIOMMU_F_PROBE | \
+	 VIOMMU_F_MMIO | VIOMMU_F_BYPASS_CONFIG | VIOMMU_F_ATTACH_TABLE)
+
+/* Which format of tables the endpoint has, if any. */
+static bool probe_format(u32 endpoint, struct pasid_table_cfg *cfg)
+{
+	static u64 answer[PAGE_SIZE / 8];
+	const struct viommu_property *p;
+	bool bad = false, found = false;
+	u32 pos = 0;
+
+	if (!(iommu.v.features & VIOMMU_F_PROBE) ||
+	    iommu.probe_size + sizeof(struct viommu_tail) > sizeof(answer) ||
+	    viommu_probe(&iommu, endpoint, answer) != VIOMMU_S_OK)
+		return false;
+	while (!found && (p = viommu_next_property(&iommu, answer, &pos, &bad)))
+		found = pasid_table_probe(p, cfg);
+	return found;
+}
+
+static void find_engines(void)
+{
+	struct fw_device at;
+	int pos = -1;
+
+	while (nr_engines < MAX_ENGINES && fw_next(&pos, &at)) {
+		struct target *t = &targets[nr_engines];
+
+		if (!dma_engine_open(&engines[nr_engines], &at) || !fw_endpoint(&at, &t->endpoint))
+			continue;
+		t->engine = &engines[nr_engines];
+		t->domain = iommu.domain_first + nr_engines;
+		has_format[nr_engines] = probe_format(t->endpoint, &probed[nr_engines]);
+		note("a DMA engine at %s, endpoint 0x%x, tables of %s", t->engine->name,
+		     t->endpoint,
+		     has_format[nr_engines] ? pasid_table_name(probed[nr_engines].format) : "none");
+		nr_engines++;
+	}
+}
+
+static void choose(unsigned int i, const struct row *row)
+{
+	targets[i].row = row;
+	targets[i].cfg = (struct pasid_table_cfg){0};
+	if (row->kind->has_pasids)
+		row_choose(row, &probed[i], &targets[i].cfg);
+}
+
+static void run_rows(unsigned int i, const struct pasid_table_cfg *cfg)
+{
+	const struct row *row;
+
+	for (row = row_next(cfg, NULL); row; row = row_next(cfg, row)) {
+		choose(i, row);
+		run_suite(&targets[i]);
+	}
+}
+
+/* With the first row that the engine has, tables if it has them. */
+static void choose_first(unsigned int i)
+{
+	choose(i, row_next(has_format[i] ? &probed[i] : NULL, NULL));
+}
+
+int guest_main(void)
+{
+	unsigned int i, j;
+
+	section("DMA engines behind a virtio-iommu");
+	if (!check(fw.iommu_source && viommu_open(&iommu, &fw.iommu) &&
+			   viommu_start(&iommu, FEATURES),
+		   "there is one, and it starts"))
+		return check_report("tables");
+	if (iommu.v.offered & VIOMMU_F_BYPASS_CONFIG)
+		viommu_set_bypass(&iommu, 0);
+	find_engines();
+	check(nr_engines, "%u engines", nr_engines);
+	for (i = 0; i < nr_engines; i++) {
+		if (iommu.v.features & VIOMMU_F_MAP_UNMAP)
+			run_rows(i, NULL);
+		if (has_format[i])
+			run_rows(i, &probed[i]);
+	}
+	for (i = 0; i < nr_engines; i++) {
+		for (j = i + 1; j < nr_engines; j++) {
+			choose_first(i);
+			choose_first(j);
+			run_pair(&targets[i], &targets[j]);
+		}
+	}
+	return check_report("tables");
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One suite of scenarios for every way in which a guest says what an endpoint's addresses mean:
+ * MAP and UNMAP, or tables of each format. A target is a DMA engine with one of these; a space is
+ * what one PASID of it, or accesses without one, can reach.
+ */
+#ifndef LKVM_TESTS_TABLES_SUITE_H
+#define LKVM_TESTS_TABLES_SUITE_H
+
+#include "pasid-table.h"
+#include "rt.h"
+#include "rt/dma-engine.h"
+
+#define MAX_ENGINES 4
+
+extern struct viommu iommu;
+
+struct kind;
+
+/* Adding a format adds a row of these, or a few. */
+struct row {
+	const char *name;
+	const struct kind *kind;
+	enum pasid_table_format format;
+	unsigned int pasid_bits; /* at most; the property may say less */
+	unsigned int shape; /* of the PASID table: what the vendor has several of */
+	enum page_table_kind pages;
+	bool marks; /* accessed and dirty in its pages */
+	u8 no_entry; /* reason of a fault where an entry was cleared */
+};
+
+struct target {
+	struct dma_engine *engine;
+	u32 endpoint;
+	u32 domain;
+	const struct row *row;
+	struct pasid_table_cfg cfg; /* as chosen for the row */
+	struct pasid_table table;
+};
+
+/* Accesses without a PASID have PASID 0 here. */
+struct space {
+	struct target *t;
+	u32 pasid;
+	u32 id; /* ASID or PSCID, each another */
+	struct page_table pt;
+};
+
+enum inv_scope {
+	INV_ADDRESS,
+	INV_PASID,
+	INV_DOMAIN,
+	INV_ID, /* only if the format has IDs */
+	NR_INV_SCOPES,
+};
+
+/* What is done in another way over tables than over mappings; each returns a status. */
+struct kind {
+	bool has_pasids;
+	int (*attach)(struct target *t);
+	/* The endpoint is detached by then, or the IOMMU was reset. */
+	void (*release)(struct target *t);
+	/* Makes an empty space that the endpoint has; takes it away; gives back what it took. */
+	int (*open)(struct space *s);
+	int (*close)(struct space *s);
+	void (*free)(struct space *s);
+	/* One leaf, in place of what was there. PAGE_* flags. */
+	int (*map)(struct space *s, u64 iova, u64 gpa, unsigned int size_log2, u32 flags);
+	int (*unmap)(struct space *s, u64 iova, unsigned int size_log2);
+	/* From then on what map() and unmap() wrote holds. */
+	int (*invalidate)(struct space *s, enum inv_scope scope, u64 iova, unsigned int size_log2);
+};
+
+extern const struct kind kind_mapping, kind_tables;
+
+/* All rows that the property of an endpoint allows; NULL at the end. @probed NULL: mappings. */
+const struct row *row_next(const struct pasid_table_cfg *probed, const struct row *row);
+
+/* @probed as that row has it. */
+void row_choose(const struct row *row, const struct pasid_table_cfg *probed,
+		struct pasid_table_cfg *cfg);
+
+/* Runs all of it. The endpoint is detached before and after. */
+void run_suite(struct target *t);
+
+/* Two endpoints at once, each with a row of its own. */
+void run_pair(struct target *a, struct target *b);
+
+#endif /* LKVM_TESTS_TABLES_SUITE_H */

@@ -1,0 +1,93 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only
+# DMA engines behind the virtio-iommu, in a guest that drives them over mappings and over page
+# tables of its own, in each format: tests/guests/tables.c.
+
+load helpers
+
+setup() {
+	need "$LKVM" "$guests/tables.elf"
+	need_kvm
+}
+
+# All checks pass, and there are sections of this name.
+tables() # NAME... -- OPTION...
+{
+	local text names=()
+
+	while [ "$1" != -- ]; do
+		names+=("$1")
+		shift
+	done
+	run_lkvm --test-exit -k "$guests/tables.elf" "${@:2}"
+	[ "$status" -eq 0 ] || return 1
+	[[ ${lines[-1]} =~ ^'tables: '([0-9]+)' checks passed, 0 failed'$ ]] || return 1
+	[ "${BASH_REMATCH[1]}" -ge 30 ] || return 1
+	[[ $output != *FAIL* ]] || return 1
+	for text in "${names[@]}"; do
+		if [[ $output != *$'\n'"$text"* ]]; then
+			echo "not there: $text"
+			return 1
+		fi
+	done
+}
+
+@test "tables: none, but mappings" {
+	tables 'MAP and UNMAP, at 00:02.0: 0 PASIDs' -- --iommu=virtio,tables=none --device dma-engine
+	[[ $output == *'tables of none'* ]]
+}
+
+@test "tables: smmuv3" {
+	tables 'MAP and UNMAP' 'SMMUv3, one table of CDs' 'SMMUv3, CDs behind entries of 4K' \
+		'SMMUv3, CDs behind entries of 64K, at 00:02.0: 1048576 PASIDs' \
+		-- --iommu=virtio,tables=smmuv3 --device dma-engine
+}
+
+@test "tables: vtd" {
+	tables 'MAP and UNMAP' 'VT-d, at 00:02.0: 1048576 PASIDs' \
+		-- --iommu=virtio,tables=vtd --device dma-engine
+}
+
+@test "tables: amd" {
+	tables 'MAP and UNMAP' 'AMD, GCR3 table of 1 level' 'AMD, GCR3 table of 2 levels' \
+		'AMD, GCR3 table of 3 levels' -- --iommu=virtio,tables=amd --device dma-engine
+}
+
+@test "tables: amd-pt" {
+	tables 'MAP and UNMAP' 'AMD, GCR3 table of the device' \
+		-- --iommu=virtio,tables=amd-pt --device dma-engine
+}
+
+@test "tables: riscv" {
+	tables 'MAP and UNMAP' 'RISC-V, PD8 and Sv39' 'RISC-V, PD17 and Sv48' \
+		'RISC-V, PD20 and Sv48' -- --iommu=virtio,tables=riscv --device dma-engine
+}
+
+@test "tables: riscv-gipc" {
+	tables 'MAP and UNMAP' 'RISC-V, process directory of the device' \
+		-- --iommu=virtio,tables=riscv-gipc --device dma-engine
+}
+
+@test "tables: map=off, tables are all there is" {
+	tables 'VT-d' -- --iommu=virtio,tables=vtd,map=off --device dma-engine
+	[[ $output != *'MAP and UNMAP, '* ]]
+}
+
+@test "tables: packed virtqueues and bypass=on" {
+	tables 'AMD, GCR3 table of the device' \
+		-- --iommu=virtio,tables=amd-pt,ring=packed,bypass=on --device dma-engine
+}
+
+@test "tables: two engines, two formats" {
+	tables 'SMMUv3, one table' 'VT-d, at 00:03.0' \
+		'Two endpoints: SMMUv3, one table of CDs at 00:02.0, VT-d at 00:03.0' \
+		-- --iommu=virtio,tables=vtd --device dma-engine,iommu-format=smmuv3 \
+		--device dma-engine
+}
+
+@test "tables: three engines, two formats, and one that only has mappings" {
+	tables 'Two endpoints: RISC-V, process directory of the device at 00:02.0' \
+		'Two endpoints: AMD, GCR3 table of the device at 00:03.0, MAP and UNMAP at 00:04.0' \
+		-- --iommu=virtio,tables=none --device dma-engine,iommu-format=riscv-gipc \
+		--device dma-engine,iommu-format=amd-pt --device dma-engine
+}
