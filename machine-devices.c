@@ -109,14 +109,12 @@ static int take_slot(struct machine *m, struct machine_device *d,
 static int add_endpoint(struct machine *m, struct machine_device *d,
 			const struct virtio_options *options, unsigned int pasid_bits)
 {
-	const struct iommu_limits limits = {
-		.pa_bits = min(arch_phys_bits(&m->vm), 52U),
-		.pasid_bits = pasid_bits,
-	};
+	struct iommu_limits limits = {.pasid_bits = pasid_bits};
 	u32 id = d->transport == VIRTIO_TRANSPORT_PCI ? d->slot << 3
 						      : MACHINE_MMIO_ENDPOINTS + d->slot;
 	int ret = iommu_add_endpoint(&m->iommu, &d->ep, id);
 
+	limits.pa_bits = min(arch_phys_bits(&m->vm), 52U);
 	if (ret)
 		pr_err("cannot put a %s behind the virtio-iommu: %s", d->type->name,
 		       strerror(-ret));

@@ -81,8 +81,8 @@ static void replace_pasid(struct iommu *iommu, struct iommu_domain *domain, u32 
 static int attach_pasid(struct iommu *iommu, struct iommu_endpoint *ep, struct iommu_domain *domain,
 			u32 domain_id, struct iommu_table *table)
 {
-	const struct iommu_format *format = domain ? domain->format : ep->format;
-	struct iommu_domain *there = ep ? atomic_load(&ep->domain) : domain;
+	struct iommu_domain *there = atomic_load(&ep->domain);
+	const struct iommu_format *format = ep->format;
 	struct iommu_domain *fresh = NULL;
 	int ret;
 
@@ -117,15 +117,13 @@ static int attach_pasid(struct iommu *iommu, struct iommu_endpoint *ep, struct i
  * domain: they all have the format.
  */
 static int find_endpoint(struct iommu *iommu, u32 domain_id, u32 ep_id, u8 wire_format,
-			 struct iommu_endpoint **ep, bool *named)
+			 struct iommu_endpoint **ep)
 {
 	struct iommu_domain *domain = iommu_find_domain(iommu, domain_id);
 	const struct iommu_format *format = domain ? domain->format : NULL;
 
-	*named = true;
 	if (format && format->whole_domain && wire_format == format->pasid_format) {
 		*ep = container_of(domain->endpoints.next, struct iommu_endpoint, peer);
-		*named = false;
 		return 0;
 	}
 	*ep = iommu_find_endpoint(iommu, ep_id);
@@ -138,13 +136,12 @@ int iommu_attach_table(struct iommu *iommu, u32 domain_id, u32 ep_id, u8 wire_fo
 	struct iommu_table *table = calloc(1, sizeof(*table));
 	struct iommu_domain *domain;
 	struct iommu_endpoint *ep;
-	bool named;
 	int ret;
 
 	if (!table)
 		return -ENOMEM;
 	pthread_mutex_lock(&iommu->lock);
-	ret = find_endpoint(iommu, domain_id, ep_id, wire_format, &ep, &named);
+	ret = find_endpoint(iommu, domain_id, ep_id, wire_format, &ep);
 	if (ret)
 		goto out;
 	if (!ep->format || !wire_format ||
@@ -160,7 +157,7 @@ int iommu_attach_table(struct iommu *iommu, u32 domain_id, u32 ep_id, u8 wire_fo
 	if (table->pasid == DMA_NO_PASID)
 		ret = attach_base(iommu, ep, domain, domain_id, table);
 	else
-		ret = attach_pasid(iommu, named ? ep : NULL, domain, domain_id, table);
+		ret = attach_pasid(iommu, ep, domain, domain_id, table);
 	if (!ret)
 		table = NULL;
 out:
