@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Runs in a stock guest: its side of console.sh.
-port() # NAME: the device of a channel
+port() # NAME: the device of a channel, once the driver was told of it by messages
 {
-	local name
+	local name=
 
-	for name in /sys/class/virtio-ports/*/name; do
-		[ "$(cat "$name")" != "$1" ] || basename "${name%/name}"
+	until name=$(grep -lx "$1" /sys/class/virtio-ports/*/name 2>/dev/null); do
+		sleep 0.1
 	done
+	basename "${name%/name}"
 }
 
 agent=$(port org.example.agent) log=$(port log)

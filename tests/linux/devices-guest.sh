@@ -61,6 +61,7 @@ until nc 10.0.1.1 5001 <&9 >/tmp/received 2>/dev/null; do :; done
 [ "$(sha256sum </tmp/received)" != "$SUM" ] || result="$result receive"
 until nc 10.0.1.1 5002 </tmp/received 2>/dev/null; do :; done
 
+until grep -qx log /sys/class/virtio-ports/*/name 2>/dev/null; do sleep 0.1; done
 for port in /sys/class/virtio-ports/*/name; do
 	[ "$(cat "$port")" = log ] && port=$(basename "${port%/name}") && break
 done
