@@ -6,5 +6,5 @@
 # shellcheck disable=SC2086
 truncate -s 64M disk.img
 echo "A stock Debian guest, its disk /dev/vda${IOMMU:+ behind the virtio-iommu}. To leave: poweroff, or ctrl-a x."
-echo "See: dmesg | grep iommu; ls /sys/kernel/iommu_groups/*/devices; dd if=/dev/vda of=/dev/null bs=1M"
+echo "See: ${IOMMU:+dmesg | grep iommu; ls /sys/kernel/iommu_groups/*/devices; }dd if=/dev/vda of=/dev/null bs=1M"
 exec lab-guest -t $IOMMU -d disk.img
