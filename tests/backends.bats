@@ -38,7 +38,7 @@ mistake() # TEXT OPTION...
 	mistake 'two ports have this name' --console null,port=a --console null,port=a
 	mistake 'belong to the first --console' --console null --console null,iommu=off
 	mistake '--console: iommu=on needs --iommu=virtio' --console null,iommu=on
-	mistake "'name', known are: port, iommu, ring, transport" --console null,name=x
+	mistake "'name', known are: port, iommu, iommu-format, ring, transport" --console null,name=x
 }
 
 @test "backends: paths that are no good" {
