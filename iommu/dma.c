@@ -117,8 +117,9 @@ void dma_chan_wait(struct dma_chan *chan, const struct iommu_scope *scope)
 		 * PASID of the next one. That began after the change: nothing to wait for
 		 * either way.
 		 */
-		if (atomic_load_explicit(&slot->start, memory_order_acquire) > scope->last ||
-		    atomic_load_explicit(&slot->last, memory_order_acquire) < scope->start ||
+		if (!iommu_ranges_meet(atomic_load_explicit(&slot->start, memory_order_acquire),
+				       atomic_load_explicit(&slot->last, memory_order_acquire),
+				       scope->start, scope->last, scope->top_ignored) ||
 		    !iommu_scope_has_access(scope, atomic_load_explicit(&slot->pasid,
 									memory_order_acquire)))
 			continue;
@@ -222,6 +223,7 @@ static const struct dma_tlb_entry *tlb_get(struct dma_chan *chan, u32 pasid, u64
 				.table_pasid = run.table_pasid,
 				.id = run.id,
 				.global = run.global,
+				.top_ignored = run.top_ignored,
 			},
 		.hva = hva,
 		.flags = run.dir | (dir & DMA_PRIV),

@@ -149,13 +149,30 @@ static void note_change(struct iommu_endpoint *ep, const struct iommu_scope *sco
 	atomic_store(&ep->gen, gen);
 }
 
+#define TOP_SHIFT 56
+
+bool iommu_ranges_meet(u64 a_start, u64 a_last, u64 b_start, u64 b_last, bool top_ignored)
+{
+	const u64 mask = BIT_ULL(TOP_SHIFT) - 1;
+
+	if (a_start <= b_last && a_last >= b_start)
+		return true;
+	if (!top_ignored)
+		return false;
+	/* A range across such a border has all there is on one side of it: it may be any. */
+	if ((a_start ^ a_last) >> TOP_SHIFT || (b_start ^ b_last) >> TOP_SHIFT)
+		return true;
+	return (a_start & mask) <= (b_last & mask) && (a_last & mask) >= (b_start & mask);
+}
+
 static bool change_concerns(const struct iommu_change *change, const struct iommu_cached *c)
 {
 	u32 pasid = atomic_load_explicit(&change->pasid, memory_order_relaxed);
 	u32 id = atomic_load_explicit(&change->id, memory_order_relaxed);
 
-	if (c->start > atomic_load_explicit(&change->last, memory_order_relaxed) ||
-	    c->last < atomic_load_explicit(&change->start, memory_order_relaxed))
+	if (!iommu_ranges_meet(
+		    c->start, c->last, atomic_load_explicit(&change->start, memory_order_relaxed),
+		    atomic_load_explicit(&change->last, memory_order_relaxed), c->top_ignored))
 		return false;
 	if (pasid != IOMMU_EACH_PASID && pasid != c->pasid && pasid != c->table_pasid)
 		return false;
@@ -446,6 +463,7 @@ static int walk(const struct iommu_domain *domain, struct iommu_endpoint *ep,
 		.table_pasid = result.pasid,
 		.id = result.id,
 		.global = result.global,
+		.top_ignored = result.top_ignored,
 	};
 	return 0;
 }

@@ -216,6 +216,8 @@ static int make_scope(const struct iommu_format *format, const struct iommu_inva
 		return -EINVAL;
 	if (inv->nr_pages - 1 > (UINT64_MAX - inv->address) >> inv->page_bits)
 		return -ERANGE;
+	/* Whether the table of an access in flight ignores them is not known. */
+	scope->top_ignored = true;
 	scope->start = inv->address;
 	scope->last = inv->address + ((inv->nr_pages - 1) << inv->page_bits) +
 		      (BIT_ULL(inv->page_bits) - 1);

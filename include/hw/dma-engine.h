@@ -48,7 +48,7 @@ struct dma_engine {
 	u64 halt_address;
 };
 
-/* How many PASID bits the endpoint has to have. */
+/* Its DMA is that of @ep, NULL: untranslated. -errno. */
 int dma_engine_create(struct dma_engine **out, struct vm *vm, struct iommu_endpoint *ep);
 
 /* Puts it on the bus. -errno of pci_add(). */

@@ -100,6 +100,7 @@ struct iommu_scope {
 	u32 pasid; /* one, DMA_NO_PASID or IOMMU_EACH_PASID */
 	u32 id; /* ASID or the like; IOMMU_NO_ID: whatever it is */
 	bool global; /* with an ID: what is valid for every ID, too */
+	bool top_ignored; /* an access to it may have anything in bits 63:56 of its IOVA */
 };
 
 #define IOMMU_EACH_PASID (~0U - 1)
@@ -263,6 +264,7 @@ struct iommu_run {
 	u32 table_pasid; /* of the table that served it; DMA_NO_PASID */
 	u32 id; /* what INVALIDATE may name it by; IOMMU_NO_ID */
 	bool global;
+	bool top_ignored; /* bits 63:56 of start and last are those of the access */
 };
 
 /*
@@ -278,13 +280,16 @@ int iommu_translate(struct iommu_endpoint *ep, const struct guest_mem *mem, u32 
  */
 bool iommu_scope_has_access(const struct iommu_scope *scope, u32 pasid);
 
+/* Whether two ranges have an IOVA in common, or would have but for bits 63:56. */
+bool iommu_ranges_meet(u64 a_start, u64 a_last, u64 b_start, u64 b_last, bool top_ignored);
+
 /* What was cached at generation @gen for accesses with @pasid. */
 struct iommu_cached {
 	u64 gen;
 	u64 start, last; /* IOVA */
 	u32 pasid;
 	u32 table_pasid, id; /* as in struct iommu_run */
-	bool global;
+	bool global, top_ignored;
 };
 
 /* Whether it still holds at generation @gen, which was read from the endpoint. No lock. */

@@ -442,6 +442,22 @@ TEST(invalidate_takes_what_it_names)
 	guest_end();
 }
 
+TEST(invalidate_of_an_address_whatever_the_access_had_on_top)
+{
+	const u64 tagged = 0xab00000000003000;
+
+	start();
+	CHECK_EQ(attach_base(1, 0, TABLE(0)), VIOMMU_S_OK);
+	set_entry(TABLE(0), 3, PAGE(0) | TOY_P);
+	CHECK_EQ(reach(0, tagged, DMA_READ), PAGE(0));
+	set_entry(TABLE(0), 3, PAGE(1) | TOY_P);
+	CHECK_EQ(invalidate_pages(1, 0x4000, 1), VIOMMU_S_OK);
+	CHECK_EQ(reach(0, tagged, DMA_READ), PAGE(0));
+	CHECK_EQ(invalidate_pages(1, 0x3000, 1), VIOMMU_S_OK);
+	CHECK_EQ(reach(0, tagged, DMA_READ), PAGE(1));
+	guest_end();
+}
+
 TEST(invalidate_leaves_what_it_does_not_name)
 {
 	start();
@@ -584,7 +600,8 @@ static void *invalidator_run(void *arg)
 	return NULL;
 }
 
-TEST(invalidate_waits_for_accesses_that_it_names)
+/* An INVALIDATE of page 3 waits for an access there, at @iova. */
+static void check_wait(u64 iova)
 {
 	struct invalidator inv = {.address = 0x3000};
 	struct dma_chan *chan = &g.chans[0];
@@ -595,7 +612,7 @@ TEST(invalidate_waits_for_accesses_that_it_names)
 	set_entry(TABLE(1), 3, PAGE(0) | TOY_P);
 	CHECK_EQ(attach_base(1, 0, TABLE(0)), VIOMMU_S_OK);
 	CHECK_EQ(attach_pasid(1, 0, 5, TABLE(1)), VIOMMU_S_OK);
-	CHECK_EQ(dma_map(chan, 5, 0x3000, 16, DMA_READ, &iov, 1, &handle), 1);
+	CHECK_EQ(dma_map(chan, 5, iova, 16, DMA_READ, &iov, 1, &handle), 1);
 	/* Nothing to do with it. */
 	CHECK_EQ(invalidate_pages(1, 0x4000, 1), VIOMMU_S_OK);
 	CHECK_EQ(invalidate_pasid(1, 6), VIOMMU_S_OK);
@@ -608,6 +625,16 @@ TEST(invalidate_waits_for_accesses_that_it_names)
 	pthread_join(inv.thread, NULL);
 	CHECK(inv.done);
 	guest_end();
+}
+
+TEST(invalidate_waits_for_accesses_that_it_names)
+{
+	check_wait(0x3000);
+}
+
+TEST(invalidate_waits_for_accesses_whatever_they_have_on_top)
+{
+	check_wait(0xab00000000003000);
 }
 
 TEST(reset_forgets_tables)

@@ -39,7 +39,7 @@ static int toy_check(const struct iommu_limits *limits, u8 wire_format, const u8
 static int toy_walk(const struct iommu_walk *w, struct iommu_walk_result *result)
 {
 	const struct iommu_table *table = w->base;
-	u64 page = w->iova >> 12, entry;
+	u64 top = w->iova & 0xff00000000000000, page = (w->iova ^ top) >> 12, entry;
 
 	atomic_fetch_add(&toy_walks, 1);
 	if (w->pasid != DMA_NO_PASID)
@@ -57,8 +57,9 @@ static int toy_walk(const struct iommu_walk *w, struct iommu_walk_result *result
 	result->silent = page == 511;
 	if (!(entry & TOY_P))
 		return -EFAULT;
-	result->start = page << 12;
+	result->start = top | page << 12;
 	result->last = result->start + 4095;
+	result->top_ignored = true;
 	result->gpa = entry & 0xffffffffff000;
 	result->access = DMA_READ | (entry & TOY_W ? DMA_WRITE : 0);
 	result->pasid = w->pasid;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A table format of no vendor, so simple that what is tested is what is around a format. A table
- * is a page of 512 entries, for the first 512 pages of IOVAs:
+ * is a page of 512 entries, for the first 512 pages of IOVAs, whatever is in bits 63:56:
  *	0 present, 1 writable, 2 global, 51:12 address
  */
 #ifndef LKVM_TESTS_TOY_FORMAT_H
