@@ -89,9 +89,31 @@ static void timer_ready(void *opaque)
 	pthread_mutex_unlock(&clock->lock);
 }
 
-int alarm_clock_init(struct alarm_clock *clock, struct vm *vm, struct loop *loop, u32 gsi)
+void alarm_clock_access(void *opaque, u64 off, void *data, unsigned int len, bool write)
+{
+	struct alarm_clock *clock = opaque;
+	unsigned int size = min(len, (unsigned int)sizeof(u32));
+	u32 val = 0;
+
+	if (write)
+		memcpy(&val, data, size);
+	else
+		memset(data, 0, len);
+	pthread_mutex_lock(&clock->lock);
+	if (write)
+		clock->regs->write(clock, off, val);
+	else
+		val = clock->regs->read(clock, off);
+	pthread_mutex_unlock(&clock->lock);
+	if (!write)
+		memcpy(data, &val, size);
+}
+
+int alarm_clock_init(struct alarm_clock *clock, const struct alarm_clock_regs *regs, struct vm *vm,
+		     struct loop *loop, u32 gsi)
 {
 	memset(clock, 0, sizeof(*clock));
+	clock->regs = regs;
 	clock->vm = vm;
 	clock->gsi = gsi;
 	pthread_mutex_init(&clock->lock, NULL);

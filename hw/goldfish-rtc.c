@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <string.h>
-
 #include "hw/goldfish-rtc.h"
 
 /* Registers of 32 bits each. */
@@ -15,9 +13,9 @@ enum {
 	TIMER_CLEAR_INTERRUPT = 0x1c,
 };
 
-static u32 reg_read(struct goldfish_rtc *rtc, u64 off)
+static u32 reg_read(struct alarm_clock *clock, u64 off)
 {
-	const struct alarm_clock *clock = &rtc->clock;
+	struct goldfish_rtc *rtc = container_of(clock, struct goldfish_rtc, clock);
 	u64 now;
 
 	switch (off) {
@@ -39,9 +37,9 @@ static u32 reg_read(struct goldfish_rtc *rtc, u64 off)
 	return 0;
 }
 
-static void reg_write(struct goldfish_rtc *rtc, u64 off, u32 val)
+static void reg_write(struct alarm_clock *clock, u64 off, u32 val)
 {
-	struct alarm_clock *clock = &rtc->clock;
+	struct goldfish_rtc *rtc = container_of(clock, struct goldfish_rtc, clock);
 
 	switch (off) {
 	case TIMER_TIME_LOW:
@@ -70,35 +68,17 @@ static void reg_write(struct goldfish_rtc *rtc, u64 off, u32 val)
 	}
 }
 
-static void goldfish_rtc_access(void *opaque, u64 off, void *data, unsigned int len, bool write)
-{
-	struct goldfish_rtc *rtc = opaque;
-	unsigned int size = min(len, (unsigned int)sizeof(u32));
-	u32 val = 0;
-
-	if (write)
-		memcpy(&val, data, size);
-	else
-		memset(data, 0, len);
-	pthread_mutex_lock(&rtc->clock.lock);
-	if (write)
-		reg_write(rtc, off, val);
-	else
-		val = reg_read(rtc, off);
-	pthread_mutex_unlock(&rtc->clock.lock);
-	if (!write)
-		memcpy(data, &val, size);
-}
+static const struct alarm_clock_regs regs = {.read = reg_read, .write = reg_write};
 
 int goldfish_rtc_init(struct goldfish_rtc *rtc, struct vm *vm, struct loop *loop, struct bus *bus,
 		      u64 base, u32 gsi)
 {
-	int ret = alarm_clock_init(&rtc->clock, vm, loop, gsi);
+	int ret = alarm_clock_init(&rtc->clock, &regs, vm, loop, gsi);
 
 	rtc->time_high = 0;
 	rtc->set_high = 0;
 	rtc->alarm_high = 0;
-	return ret ? ret : bus_add(bus, base, GOLDFISH_RTC_SIZE, goldfish_rtc_access, rtc);
+	return ret ? ret : bus_add(bus, base, GOLDFISH_RTC_SIZE, alarm_clock_access, &rtc->clock);
 }
 
 void goldfish_rtc_destroy(struct goldfish_rtc *rtc)

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <string.h>
-
 #include "hw/pl031.h"
 
 /* Registers, section 3.2; each has 32 bits. */
@@ -36,9 +34,9 @@ static void set_alarm(struct pl031 *rtc)
 	alarm_clock_arm(&rtc->clock, (now + (u32)(rtc->match - (u32)now)) * NS_PER_SECOND);
 }
 
-static u32 reg_read(struct pl031 *rtc, u64 off)
+static u32 reg_read(struct alarm_clock *clock, u64 off)
 {
-	const struct alarm_clock *clock = &rtc->clock;
+	struct pl031 *rtc = container_of(clock, struct pl031, clock);
 
 	if (off >= RTC_ID && (off - RTC_ID) / 4 < ARRAY_SIZE(ids))
 		return ids[(off - RTC_ID) / 4];
@@ -61,9 +59,9 @@ static u32 reg_read(struct pl031 *rtc, u64 off)
 	return 0;
 }
 
-static void reg_write(struct pl031 *rtc, u64 off, u32 val)
+static void reg_write(struct alarm_clock *clock, u64 off, u32 val)
 {
-	struct alarm_clock *clock = &rtc->clock;
+	struct pl031 *rtc = container_of(clock, struct pl031, clock);
 
 	switch (off) {
 	case RTC_MR:
@@ -88,34 +86,16 @@ static void reg_write(struct pl031 *rtc, u64 off, u32 val)
 	}
 }
 
-static void pl031_access(void *opaque, u64 off, void *data, unsigned int len, bool write)
-{
-	struct pl031 *rtc = opaque;
-	unsigned int size = min(len, (unsigned int)sizeof(u32));
-	u32 val = 0;
-
-	if (write)
-		memcpy(&val, data, size);
-	else
-		memset(data, 0, len);
-	pthread_mutex_lock(&rtc->clock.lock);
-	if (write)
-		reg_write(rtc, off, val);
-	else
-		val = reg_read(rtc, off);
-	pthread_mutex_unlock(&rtc->clock.lock);
-	if (!write)
-		memcpy(data, &val, size);
-}
+static const struct alarm_clock_regs regs = {.read = reg_read, .write = reg_write};
 
 int pl031_init(struct pl031 *rtc, struct vm *vm, struct loop *loop, struct bus *bus, u64 base,
 	       u32 gsi)
 {
-	int ret = alarm_clock_init(&rtc->clock, vm, loop, gsi);
+	int ret = alarm_clock_init(&rtc->clock, &regs, vm, loop, gsi);
 
 	rtc->match = 0;
 	rtc->load = 0;
-	return ret ? ret : bus_add(bus, base, PL031_SIZE, pl031_access, rtc);
+	return ret ? ret : bus_add(bus, base, PL031_SIZE, alarm_clock_access, &rtc->clock);
 }
 
 void pl031_destroy(struct pl031 *rtc)

@@ -12,7 +12,16 @@
 #include "vm/loop.h"
 #include "vm/vm.h"
 
+struct alarm_clock;
+
+/* The registers of a model, of 32 bits each. Both with clock->lock. */
+struct alarm_clock_regs {
+	u32 (*read)(struct alarm_clock *clock, u64 off);
+	void (*write)(struct alarm_clock *clock, u64 off, u32 val);
+};
+
 struct alarm_clock {
+	const struct alarm_clock_regs *regs;
 	struct vm *vm;
 	u32 gsi;
 	struct loop_source source; /* its timer */
@@ -27,8 +36,15 @@ struct alarm_clock {
 };
 
 /* Without alarm. -errno; to be destroyed also after that. */
-int alarm_clock_init(struct alarm_clock *clock, struct vm *vm, struct loop *loop, u32 gsi);
+int alarm_clock_init(struct alarm_clock *clock, const struct alarm_clock_regs *regs, struct vm *vm,
+		     struct loop *loop, u32 gsi);
 void alarm_clock_destroy(struct alarm_clock *clock);
+
+/*
+ * For bus_add(), with the clock as its opaque: a narrower access is to the low bytes of a register,
+ * and of a wider one the rest reads as 0 and is not written.
+ */
+void alarm_clock_access(void *opaque, u64 off, void *data, unsigned int len, bool write);
 
 /* All of these with clock->lock. Times in ns since 1970. */
 u64 alarm_clock_now(const struct alarm_clock *clock);
