@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "iommu/dma.h"
+#include "iommu/format-plain.h"
 #include "iommu/format-x86-walk.h"
 #include "util/bytes.h"
 
@@ -272,7 +273,7 @@ static int walk_with(find_root *find, const struct iommu_walk *walk,
 		     struct iommu_walk_result *result)
 {
 	bool has_pasid = walk->pasid != DMA_NO_PASID;
-	u32 access = walk->access, flags;
+	u32 access = has_pasid ? walk->access : plain_request(walk->access), flags;
 	const struct x86_fault *fault;
 	struct x86_tables x86 = {0};
 	enum x86_walk_end end;
@@ -288,8 +289,6 @@ static int walk_with(find_root *find, const struct iommu_walk *walk,
 			return 0;
 		}
 		result->pasid = 0;
-		/* Both come with a PASID only. */
-		access &= ~(DMA_PRIV | DMA_EXEC);
 	}
 	fault = find(walk, result->pasid, &x86.root);
 	if (fault)
@@ -305,7 +304,7 @@ static int walk_with(find_root *find, const struct iommu_walk *walk,
 	if (end != X86_WALK_DONE)
 		return x86_fail(result, &faults[end]);
 	if (!has_pasid)
-		result->access |= DMA_EXEC;
+		result->access = plain_result(result->access);
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "iommu/dma.h"
+#include "iommu/format-plain.h"
 #include "iommu/format-x86-walk.h"
 #include "util/bytes.h"
 
@@ -145,16 +146,13 @@ static int vtd_check(const struct iommu_limits *limits, u8 wire_format, const u8
 static int vtd_walk(const struct iommu_walk *walk, struct iommu_walk_result *result)
 {
 	bool has_pasid = walk->pasid != DMA_NO_PASID;
-	u32 access = walk->access, flags;
+	u32 access = has_pasid ? walk->access : plain_request(walk->access), flags;
 	const struct iommu_table *table = walk->base;
 	struct x86_tables x86 = {0};
 	enum x86_walk_end end;
 
 	*result = (struct iommu_walk_result){.pasid = DMA_NO_PASID, .id = IOMMU_NO_ID};
-	/* Both come with a PASID only. */
-	if (!has_pasid)
-		access &= ~(DMA_PRIV | DMA_EXEC);
-	else if (walk->pasid) {
+	if (has_pasid && walk->pasid) {
 		table = walk->lookup(walk->opaque, walk->pasid);
 		result->pasid = walk->pasid;
 	}
@@ -176,7 +174,7 @@ static int vtd_walk(const struct iommu_walk *walk, struct iommu_walk_result *res
 	if (end != X86_WALK_DONE)
 		return x86_fail(result, &faults[end]);
 	if (!has_pasid)
-		result->access |= DMA_EXEC;
+		result->access = plain_result(result->access);
 	return 0;
 }
 
