@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* CPUs from /cpus, started by PSCI, interrupted by an SGI. */
+/* CPUs, started by PSCI, interrupted by an SGI. */
 #include "rt/smp.h"
 
 #include "arm.h"
@@ -12,20 +12,6 @@
 static const struct irqchip *chip(void)
 {
 	return dt_next_compatible(DT_NONE, "arm,gic-v3") != DT_NONE ? &gicv3 : &gicv2;
-}
-
-unsigned int smp_list(u64 *ids, unsigned int max)
-{
-	int cpus = dt_find("/cpus"), cpu = DT_NONE;
-	unsigned int nr = 0;
-
-	while ((cpu = dt_next_child(cpus, cpu)) != DT_NONE) {
-		u64 id = dt_number(cpu, "reg", 0, dt_nr_cells(cpu, "reg"));
-
-		if (!strcmp(dt_string(cpu, "device_type"), "cpu") && id != smp_self() && nr < max)
-			ids[nr++] = id;
-	}
-	return nr;
 }
 
 u64 smp_self(void)

@@ -1,26 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Harts from /cpus, started by the SBI extension HSM, interrupted by the extension IPI. */
+/* Harts, started by the SBI extension HSM, interrupted by the extension IPI. */
 #include "rt/smp.h"
 
 #include "riscv.h"
 #include "rt.h"
-#include "rt/fdt.h"
 
 #define STACK 4096
-
-unsigned int smp_list(u64 *ids, unsigned int max)
-{
-	int cpus = dt_find("/cpus"), cpu = DT_NONE;
-	unsigned int nr = 0;
-
-	while ((cpu = dt_next_child(cpus, cpu)) != DT_NONE) {
-		u64 id = dt_number(cpu, "reg", 0, dt_nr_cells(cpu, "reg"));
-
-		if (!strcmp(dt_string(cpu, "device_type"), "cpu") && id != smp_self() && nr < max)
-			ids[nr++] = id;
-	}
-	return nr;
-}
 
 u64 smp_self(void)
 {
