@@ -56,7 +56,15 @@ run_guest() # HOW OPTION...
 	run_guest triple-fault
 	[ "$status" -eq 1 ]
 	[ "${lines[-1]}" = 'exit: triple-fault' ]
-	[[ $stderr == 'lkvm: error: the guest stopped with a triple fault on vCPU 0' ]]
+	[ "${stderr%%$'\n'*}" = 'lkvm: error: the guest stopped with a triple fault on vCPU 0' ]
+	[[ $stderr =~ 'vCPU 0: rip 0x'[0-9a-f]+' cs 0x8 ' ]]
+	[[ $stderr =~ ' cr3 0x'[0-9a-f]+000' ' ]]
+}
+
+@test "exit: with --quiet, a triple fault has one line" {
+	run_guest triple-fault --quiet
+	[ "$status" -eq 1 ]
+	[ "$stderr" = 'lkvm: error: the guest stopped with a triple fault on vCPU 0' ]
 }
 
 @test "exit: --test-exit passes on the guest's status" {

@@ -172,6 +172,7 @@ static bool handle_exit(struct vcpu *vcpu)
 		       run->exit_reason);
 		break;
 	}
+	arch_vcpu_show(vcpu);
 	vm_stop(vm, 1);
 	return false;
 }

@@ -144,6 +144,12 @@ unsigned int arch_phys_bits(const struct vm *vm);
 bool arch_handle_exit(struct vcpu *vcpu);
 
 /*
+ * Says where the vCPU is, as far as KVM still knows, with pr_info(): after an exit that ends the
+ * machine, in the thread of the vCPU.
+ */
+void arch_vcpu_show(const struct vcpu *vcpu);
+
+/*
  * After a pause: in the thread of each vCPU, when it is about to go on; and before that, once, with
  * no vCPU in the guest, which was out for @ns.
  */

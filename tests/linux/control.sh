@@ -27,7 +27,11 @@ for kernel in $BUTTONS; do
 	lab-guest --kernel $kernel --elf --name button $IOMMU -m 512 -- -c "$script" >out 2>err &
 	pid=$!
 	wait_for ready out
-	lkvm stop button && wait $pid && grep -qx pressed out && echo "$kernel: powered off"
+	if lkvm stop button && wait $pid && grep -qx pressed out; then
+		echo "$kernel: powered off"
+	else
+		cat out
+	fi
 	cat err
 	rm -f out
 done
