@@ -12,6 +12,7 @@
 #include "iommu/format-plain.h"
 #include "iommu/format-x86-walk.h"
 #include "util/bytes.h"
+#include "util/report.h"
 
 /* Extended feature registers. */
 #define EFR_NXSUP	   BIT_ULL(3)
@@ -318,12 +319,38 @@ static int amd_pt_walk(const struct iommu_walk *walk, struct iommu_walk_result *
 	return walk_with(find_in_device, walk, result);
 }
 
+static void describe_base(const struct iommu_table *table, struct report *r)
+{
+	u64 flags = table->word[WORD_FLAGS];
+
+	report_bool(r, "giov", flags & FLAG_GIOV);
+	report_u64(r, "guest_paging_mode", flags & FLAG_5LEVEL ? 1 : 0);
+	report_bool(r, "gaupdatedis", flags & FLAG_GAUPDATEDIS);
+	report_u64(r, "domain_id", table->word[WORD_DOMAIN_ID]);
+}
+
+static void amd_describe(const struct iommu_table *table, struct report *r)
+{
+	report_hex(r, "gcr3_table_root_pointer", table->word[WORD_ROOT]);
+	report_u64(r, "glx", table->word[WORD_GLX]);
+	describe_base(table, r);
+}
+
+static void amd_pt_describe(const struct iommu_table *table, struct report *r)
+{
+	if (table->wire_format == VIOMMU_TABLE_AMD_PT)
+		report_hex(r, "guest_page_table_pointer", table->word[WORD_ROOT]);
+	else
+		describe_base(table, r);
+}
+
 const struct iommu_format format_amd = {
 	.name = "amd",
 	.base_format = VIOMMU_TABLE_AMD_GCR3,
 	.property = amd_property,
 	.check = amd_check,
 	.walk = amd_walk,
+	.describe = amd_describe,
 	.page_sizes = X86_PAGE_SIZES,
 };
 
@@ -336,5 +363,6 @@ const struct iommu_format format_amd_pt = {
 	.property = amd_pt_property,
 	.check = amd_pt_check,
 	.walk = amd_pt_walk,
+	.describe = amd_pt_describe,
 	.page_sizes = X86_PAGE_SIZES,
 };

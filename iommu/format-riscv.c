@@ -13,6 +13,7 @@
 #include "iommu/format-plain.h"
 #include "iommu/format-riscv-walk.h"
 #include "util/bytes.h"
+#include "util/report.h"
 
 /* capabilities */
 #define CAP_VERSION	GENMASK_ULL(7, 0)
@@ -485,6 +486,14 @@ static int gipc_walk(const struct iommu_walk *walk, struct iommu_walk_result *re
 	return translate(walk, true, result);
 }
 
+static void riscv_describe(const struct iommu_table *table, struct report *r)
+{
+	if (table->pasid == DMA_NO_PASID)
+		report_hex(r, "tc", table->word[TABLE_TC]);
+	report_hex(r, "ta", table->word[TABLE_TA]);
+	report_hex(r, "fsc", table->word[TABLE_FSC]);
+}
+
 void riscv_sanitize(const struct riscv_regs *host, const struct iommu_limits *limits,
 		    struct riscv_regs *guest)
 {
@@ -508,6 +517,7 @@ const struct iommu_format format_riscv = {
 	.property = riscv_property,
 	.check = riscv_check,
 	.walk = riscv_format_walk,
+	.describe = riscv_describe,
 	.page_sizes = RISCV_PAGE_SIZES,
 };
 
@@ -519,5 +529,6 @@ const struct iommu_format format_riscv_gipc = {
 	.property = gipc_property,
 	.check = gipc_check,
 	.walk = gipc_walk,
+	.describe = riscv_describe,
 	.page_sizes = RISCV_PAGE_SIZES,
 };

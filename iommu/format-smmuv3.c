@@ -12,6 +12,7 @@
 #include "iommu/format-aarch64-walk.h"
 #include "iommu/format-plain.h"
 #include "util/bytes.h"
+#include "util/report.h"
 
 /* ID registers */
 #define IDR0_S1P	  BIT(1)
@@ -446,6 +447,12 @@ static int smmuv3_walk(const struct iommu_walk *walk, struct iommu_walk_result *
 	return 0;
 }
 
+static void smmuv3_describe(const struct iommu_table *table, struct report *r)
+{
+	report_hex(r, "ste0", table->word[0]);
+	report_hex(r, "ste1", table->word[1]);
+}
+
 void smmuv3_sanitize(const struct smmuv3_regs *host, const struct iommu_limits *limits,
 		     struct smmuv3_regs *guest)
 {
@@ -472,5 +479,6 @@ const struct iommu_format format_smmuv3 = {
 	.property = smmuv3_property,
 	.check = smmuv3_check,
 	.walk = smmuv3_walk,
+	.describe = smmuv3_describe,
 	.page_sizes = AARCH64_PAGE_SIZES,
 };

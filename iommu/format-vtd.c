@@ -13,6 +13,7 @@
 #include "iommu/format-plain.h"
 #include "iommu/format-x86-walk.h"
 #include "util/bytes.h"
+#include "util/report.h"
 
 /* Capability and extended capability registers. */
 #define CAP_MGAW  GENMASK_ULL(21, 16) /* - 1 */
@@ -178,6 +179,13 @@ static int vtd_walk(const struct iommu_walk *walk, struct iommu_walk_result *res
 	return 0;
 }
 
+static void vtd_describe(const struct iommu_table *table, struct report *r)
+{
+	report_hex(r, "fsptptr", table->word[WORD_ROOT]);
+	report_hex(r, "flags", table->word[WORD_FLAGS]);
+	report_u64(r, "addr_width", table->word[WORD_ADDR_WIDTH]);
+}
+
 const struct iommu_format format_vtd = {
 	.name = "vtd",
 	.base_format = VIOMMU_TABLE_INTEL_PT,
@@ -185,5 +193,6 @@ const struct iommu_format format_vtd = {
 	.property = vtd_property,
 	.check = vtd_check,
 	.walk = vtd_walk,
+	.describe = vtd_describe,
 	.page_sizes = X86_PAGE_SIZES,
 };

@@ -1,12 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 
+#include "iommu/dma.h"
+#include "iommu/format.h"
+#include "iommu/pasid-tables.h"
 #include "iommu/report.h"
 #include "util/lock.h"
+
+static void report_table(const struct iommu_format *format, const struct iommu_table *table,
+			 const char *name, struct report *r)
+{
+	report_object_begin(r, name);
+	if (table->pasid != DMA_NO_PASID)
+		report_u64(r, "pasid", table->pasid);
+	report_u64(r, "format", table->wire_format);
+	format->describe(table, r);
+	report_object_end(r);
+}
 
 static void report_endpoint(const struct iommu_endpoint *ep, struct report *r)
 {
 	const struct iommu_domain *domain = atomic_load(&ep->domain);
+	const struct iommu_table *base = atomic_load(&ep->base);
 	bool bypass = domain ? domain->bypass : atomic_load(&ep->iommu->bypass);
 
 	report_object_begin(r, NULL);
@@ -16,6 +31,12 @@ static void report_endpoint(const struct iommu_endpoint *ep, struct report *r)
 		report_u64(r, "domain", domain->id);
 	report_bool(r, "bypass", bypass);
 	report_u64(r, "faults", atomic_load_explicit(&ep->faults, memory_order_relaxed));
+	if (ep->format) {
+		report_str(r, "tables", ep->format->name);
+		report_u64(r, "pasid_bits", ep->limits.pasid_bits);
+	}
+	if (base)
+		report_table(ep->format, base, "table", r);
 	report_object_end(r);
 }
 
@@ -54,6 +75,24 @@ static void report_mappings(const struct mapping_store *store, struct report *r,
 		report_hex(r, "next", m.start);
 }
 
+/* Those of PASIDs, from @pasid on. */
+static void report_pasids(const struct iommu_domain *domain, struct report *r, u64 pasid,
+			  unsigned int *room)
+{
+	const struct iommu_table *table = NULL;
+
+	report_list_begin(r, "pasids");
+	if (pasid <= UINT32_MAX)
+		table = pasid_tables_next(domain->pasids, pasid);
+	for (; table && *room; --*room) {
+		report_table(domain->format, table, NULL, r);
+		table = pasid_tables_next(domain->pasids, table->pasid + 1);
+	}
+	report_list_end(r);
+	if (table)
+		report_hex(r, "next", table->pasid);
+}
+
 static void report_domain(const struct iommu_domain *domain, struct report *r,
 			  const struct iommu_report_filter *filter, unsigned int *room)
 {
@@ -66,9 +105,17 @@ static void report_domain(const struct iommu_domain *domain, struct report *r,
 	list_for_each_entry (ep, &domain->endpoints, peer)
 		report_hex(r, NULL, ep->id);
 	report_list_end(r);
-	report_u64(r, "nr_mappings", domain->bypass ? 0 : mapping_store_count(domain->mappings));
-	if (filter->mappings && !domain->bypass)
-		report_mappings(domain->mappings, r, filter->from, room);
+	if (domain->format) {
+		report_str(r, "tables", domain->format->name);
+		report_u64(r, "nr_pasids", pasid_tables_count(domain->pasids));
+		if (filter->mappings)
+			report_pasids(domain, r, filter->from, room);
+	} else {
+		report_u64(r, "nr_mappings",
+			   domain->mappings ? mapping_store_count(domain->mappings) : 0);
+		if (filter->mappings && domain->mappings)
+			report_mappings(domain->mappings, r, filter->from, room);
+	}
 	report_object_end(r);
 }
 
@@ -92,6 +139,7 @@ static void report_all(const struct iommu *iommu, struct report *r,
 
 	report_bool(r, "bypass", atomic_load(&iommu->bypass));
 	report_u64(r, "nr_mappings", iommu->nr_mappings);
+	report_u64(r, "nr_tables", iommu->nr_tables);
 	report_u64(r, "max_mappings", iommu->config.max_mappings);
 	report_list_begin(r, "endpoints");
 	list_for_each_entry (ep, &iommu->endpoints, node)

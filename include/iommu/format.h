@@ -24,6 +24,8 @@ struct iommu_table {
 	u64 word[4]; /* what the format keeps of it */
 };
 
+struct report;
+
 /* Supplies tables that the device keeps a PASID; NULL if there is none. No lock needed. */
 typedef const struct iommu_table *iommu_table_lookup(const void *opaque, u32 pasid);
 
@@ -106,6 +108,12 @@ struct iommu_format {
 	 * compare-and-swap, each of which means that somebody else went on).
 	 */
 	int (*walk)(const struct iommu_walk *walk, struct iommu_walk_result *result);
+
+	/*
+	 * What a table of this format says, in the vendor's terms, into an open object of @r:
+	 * for people who write a guest's driver.
+	 */
+	void (*describe)(const struct iommu_table *table, struct report *r);
 
 	/* Sizes of leaves, as bits of log2: what page_size of INVALIDATE may be. */
 	u64 page_sizes;

@@ -8,19 +8,19 @@
 #include "iommu/iommu.h"
 #include "util/report.h"
 
-/* Mappings in one report; a domain that has more says where the next one is. */
+/* Mappings and tables of PASIDs in one report; a domain that has more says where the next is. */
 #define IOMMU_REPORT_MAX_MAPPINGS 4096
 
 struct iommu_report_filter {
 	bool mappings; /* list them, too */
 	bool one_domain;
 	u32 domain; /* only this one, if one_domain */
-	u64 from; /* mappings that end at or after this IOVA */
+	u64 from; /* mappings that end at or after this IOVA; tables of PASIDs from this one on */
 };
 
 /*
- * Endpoints, domains and mappings into an open object of @r. Takes iommu->lock, and waits for
- * it until @deadline (CLOCK_MONOTONIC): -EBUSY, with nothing reported. -ENOENT: there is no
+ * Endpoints, domains, mappings and tables into an open object of @r. Takes iommu->lock, and waits
+ * for it until @deadline (CLOCK_MONOTONIC): -EBUSY, with nothing reported. -ENOENT: there is no
  * such domain.
  */
 int iommu_report(struct iommu *iommu, struct report *r, const struct iommu_report_filter *filter,

@@ -6,6 +6,7 @@
 
 #include "iommu/dma.h"
 #include "toy-format.h"
+#include "util/report.h"
 
 _Atomic unsigned int toy_walks;
 
@@ -68,6 +69,11 @@ static int toy_walk(const struct iommu_walk *w, struct iommu_walk_result *result
 	return 0;
 }
 
+static void toy_describe(const struct iommu_table *table, struct report *r)
+{
+	report_hex(r, "table", table->word[0]);
+}
+
 #define TOY(...)                                  \
 	{.name = "toy",                           \
 	 .base_format = TOY_BASE,                 \
@@ -75,6 +81,7 @@ static int toy_walk(const struct iommu_walk *w, struct iommu_walk_result *result
 	 .property = toy_property,                \
 	 .check = toy_check,                      \
 	 .walk = toy_walk,                        \
+	 .describe = toy_describe,                \
 	 .page_sizes = BIT_ULL(12) | BIT_ULL(21), \
 	 __VA_ARGS__}
 
