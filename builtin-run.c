@@ -20,6 +20,10 @@
 #define DEMO_DISK     "ram:1M"
 #define NR_DEMO_DISKS 2
 
+/* And a device for page tables of each vendor. */
+#define DEMO_ENGINE MACHINE_DEVICES ",iommu-format="
+static const char *const demo_formats[] = {"smmuv3", "vtd", "amd", "riscv"};
+
 struct run_options {
 	struct machine_config machine;
 	const char *cpus, *transport, *serial, *irqchip; /* as they were given */
@@ -147,6 +151,31 @@ static int opt_device(void *opaque, const char *value)
 		return -EINVAL;
 	}
 	return engine_parse(value, &m->engines[m->nr_engines++]);
+}
+
+/* What the embedded guest shows, as far as the user has not said it. */
+static int add_demo_devices(struct machine_config *m)
+{
+	const struct iommu_format *format = m->iommu.format;
+	char engine[sizeof(DEMO_ENGINE) + 16];
+
+	m->test_exit = true;
+	while (m->nr_disks < NR_DEMO_DISKS) {
+		if (add_disk(m, DEMO_DISK))
+			return -EINVAL;
+	}
+	if (!m->has_iommu || !format || m->nr_engines)
+		return 0;
+	if (engine_parse(MACHINE_DEVICES, &m->engines[m->nr_engines++]))
+		return -EINVAL;
+	for (unsigned int i = 0; i < ARRAY_SIZE(demo_formats); i++) {
+		if (!strcmp(format->name, demo_formats[i]))
+			continue;
+		snprintf(engine, sizeof(engine), DEMO_ENGINE "%s", demo_formats[i]);
+		if (engine_parse(engine, &m->engines[m->nr_engines++]))
+			return -EINVAL;
+	}
+	return 0;
 }
 
 static int opt_rng(void *opaque, const char *value)
@@ -448,15 +477,10 @@ int builtin_run(int argc, char **argv)
 		status = 0;
 		goto out;
 	}
+	if (!m->kernel && add_demo_devices(m))
+		goto out;
 	if (check(m) || set_up_consoles(o))
 		goto out;
-	if (!m->kernel) {
-		m->test_exit = true;
-		while (m->nr_disks < NR_DEMO_DISKS) {
-			if (add_disk(m, DEMO_DISK))
-				goto out;
-		}
-	}
 	status = machine_run(m);
 out:
 	free(o);

@@ -30,8 +30,9 @@ static void find_disks(void)
 
 static void print_features(void)
 {
-	static const char *const names[] = {"INPUT_RANGE", "DOMAIN_RANGE", "MAP_UNMAP",	   "BYPASS",
-					    "PROBE",	   "MMIO",	   "BYPASS_CONFIG"};
+	static const char *const names[] = {"INPUT_RANGE",   "DOMAIN_RANGE", "MAP_UNMAP",
+					    "BYPASS",	     "PROBE",	     "MMIO",
+					    "BYPASS_CONFIG", "ATTACH_TABLE"};
 	unsigned int i;
 
 	print("        offers");
@@ -40,6 +41,11 @@ static void print_features(void)
 			print(" %s", names[i]);
 	}
 	print("\n");
+}
+
+static bool has_mappings(void)
+{
+	return iommu.v.offered & VIOMMU_F_MAP_UNMAP;
 }
 
 /* False if there is nothing that the rest could be tried on. */
@@ -58,7 +64,8 @@ static bool demo_discovery(void)
 		   virtio_is_packed(&iommu.v) ? "packed " : ""))
 		return false;
 	print_features();
-	if (!check(iommu.v.features & VIOMMU_F_MAP_UNMAP, "MAP_UNMAP is offered"))
+	if (!check(iommu.v.offered & (VIOMMU_F_MAP_UNMAP | VIOMMU_F_ATTACH_TABLE), "%s is offered",
+		   has_mappings() ? "MAP_UNMAP" : "without MAP_UNMAP, ATTACH_TABLE"))
 		return false;
 	check(!(iommu.v.offered & VIOMMU_F_BYPASS), "the legacy feature BYPASS is not");
 	if (!check(iommu.page_size_mask, "page_size_mask 0x%lx: granule 0x%lx",
@@ -172,6 +179,10 @@ static void demo_iommu(void)
 	if (!demo_discovery())
 		return;
 	demo_endpoints();
+	if (!has_mappings()) {
+		demo_tables();
+		return;
+	}
 	find_disks();
 	for (i = 0; i < nr_disks; i++) {
 		if (!disks[i].translated)
