@@ -143,7 +143,11 @@ $(BUILD)/lkvm: $(BUILD)/main.o $(BUILD)/lkvm.a
 	$(if $(Q),@echo "  LD      $@")
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(ARCH_LIBS)
 
-$(BUILD)/tests/bench-%: $(BUILD)/tests/bench/bench-%.o $(BUILD)/lkvm.a
+# They build guest tables as the unit tests do.
+$(BUILD)/tests/bench/%.o: LKVM_CFLAGS += -Itests/unit
+
+$(BUILD)/tests/bench-%: $(BUILD)/tests/bench/bench-%.o $(BUILD)/tests/bench/timing.o \
+		$(BUILD)/tests/helpers.a $(BUILD)/lkvm.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -pthread -o $@ $^ $(ARCH_LIBS)
 

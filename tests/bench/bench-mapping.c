@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the operations of a mapping store cost, in ns, and what a mapping takes, in
- * bytes, at several numbers of live mappings and for these patterns:
+ * What MAP, UNMAP and a lookup cost, in ns, and what a mapping takes, in bytes, at several
+ * numbers of live mappings: in the mapping store, and in the whole of iommu_map(), iommu_unmap()
+ * and iommu_translate(), for an endpoint whose device does nothing. The baseline of each measure
+ * is the smallest number of mappings. The patterns:
  *
  * random   any mapping goes, any free IOVA comes
  * up       a window that moves up: the lowest goes, the next higher comes
@@ -9,57 +11,20 @@
  * guest    a guest in steady state: buffers of a small set come and go, some of
  *          them out of order, among all the others, which stay
  *
- * "find" looks up live mappings in the order in which the pattern adds them.
+ * Lookups are of live mappings in the order in which the pattern adds them.
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "iommu/dma.h"
 #include "iommu/mapping-debug.h"
+#include "timing.h"
 
 /* Operations that are timed at once: few enough to keep the number of mappings. */
 #define BATCH_MAX 256
 #define GUEST_SET 512
-#define MIN_OPS	  (1 << 20)
-
-static u64 rand_state = 1;
-
-static u64 next_rand(void)
-{
-	u64 z = rand_state += 0x9e3779b97f4a7c15ULL;
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-	return z ^ (z >> 31);
-}
-
-static u64 now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
-
-static void *must_alloc(size_t nr, size_t size)
-{
-	void *mem = calloc(nr, size);
-
-	if (!mem) {
-		perror("calloc");
-		exit(1);
-	}
-	return mem;
-}
-
-static void must(bool ok)
-{
-	if (!ok) {
-		fprintf(stderr, "a mapping was not as expected\n");
-		exit(1);
-	}
-}
+#define DOMAIN	  1
 
 /* Mappings are at 128 KiB times their slot number, 4 to 128 KiB long. */
 static void slot_mapping(u64 slot, struct mapping *m)
@@ -85,6 +50,10 @@ static const char *const pattern_names[] = {"random", "up", "down", "guest"};
  * ring, oldest first.
  */
 struct bench {
+	bool requests; /* to the IOMMU; else to the store */
+	struct iommu iommu;
+	struct iommu_endpoint endpoint;
+	struct dma_chan chan;
 	struct mapping_store *store;
 	enum pattern pattern;
 	u64 nr;
@@ -93,14 +62,60 @@ struct bench {
 	u64 next; /* UP, DOWN: the next slot */
 };
 
-static void shuffle(u64 *slots, u64 nr)
+static int add(struct bench *b, const struct mapping *m)
 {
-	for (u64 i = nr; i > 1; i--) {
-		u64 j = next_rand() % i, tmp = slots[i - 1];
+	return b->requests ? iommu_map(&b->iommu, DOMAIN, m) : mapping_store_add(b->store, m);
+}
 
-		slots[i - 1] = slots[j];
-		slots[j] = tmp;
+static int take_away(struct bench *b, const struct mapping *m)
+{
+	return b->requests ? iommu_unmap(&b->iommu, DOMAIN, m->start, m->last)
+			   : mapping_store_remove(b->store, m->start, m->last, NULL);
+}
+
+static u64 find(struct bench *b, u64 iova)
+{
+	struct iommu_fault fault;
+	struct iommu_run run;
+	struct mapping m;
+
+	if (!b->requests)
+		return mapping_store_find(b->store, iova, &m) ? m.gpa : 0;
+	return iommu_translate(&b->endpoint, NULL, DMA_NO_PASID, iova, DMA_READ, &run, &fault)
+		       ? 0
+		       : run.gpa;
+}
+
+static void start(struct bench *b)
+{
+	static const struct iommu_config config = {
+		.page_size_mask = ~(4 * KiB - 1),
+		.input_last = UINT64_MAX,
+		.domain_last = DOMAIN,
+		.max_mappings = UINT64_MAX,
+	};
+
+	if (!b->requests) {
+		b->store = mapping_store_new();
+		must(b->store, "no store");
+		return;
 	}
+	must(!iommu_init(&b->iommu, &config) && !iommu_add_endpoint(&b->iommu, &b->endpoint, 0) &&
+		     !iommu_attach(&b->iommu, DOMAIN, 0, false) &&
+		     !dma_chan_init(&b->chan, NULL, &b->endpoint, 256),
+	     "no endpoint");
+	b->store = atomic_load(&b->endpoint.domain)->mappings;
+}
+
+static void end(struct bench *b)
+{
+	free(b->live);
+	if (!b->requests) {
+		mapping_store_free(b->store);
+		return;
+	}
+	dma_chan_destroy(&b->chan);
+	iommu_destroy(&b->iommu);
 }
 
 static void setup(struct bench *b, enum pattern pattern, u64 nr)
@@ -112,9 +127,7 @@ static void setup(struct bench *b, enum pattern pattern, u64 nr)
 	b->nr = nr;
 	b->live = slots;
 	b->spare = slots + nr;
-	b->store = mapping_store_new();
-	must(b->store);
-
+	start(b);
 	for (i = 0; i < 2 * nr; i++)
 		slots[i] = pattern == DOWN || pattern == GUEST ? (1ULL << 40) - i : i;
 	if (pattern == RANDOM)
@@ -122,7 +135,7 @@ static void setup(struct bench *b, enum pattern pattern, u64 nr)
 	b->next = slots[nr];
 	for (i = 0; i < nr; i++) {
 		slot_mapping(slots[i], &m);
-		must(!mapping_store_add(b->store, &m));
+		must(!add(b, &m), "a mapping was not added");
 	}
 }
 
@@ -163,42 +176,23 @@ static void plan(struct bench *b, u64 step, unsigned int batch, u64 *gone, u64 *
 	}
 }
 
-static int compare_u64(const void *a, const void *b)
-{
-	u64 x = *(const u64 *)a, y = *(const u64 *)b;
+static const u64 sizes[] = {10, 100, 1000, 10000, 100000, 1000000};
 
-	return (x > y) - (x < y);
-}
+struct costs {
+	double add, find, take_away, bytes;
+};
 
-/* The median: what else runs on the machine disturbs some batches, not most. */
-static double per_op(u64 *times, u64 steps, unsigned int batch)
-{
-	static double clock_cost = -1;
-
-	if (clock_cost < 0) {
-		u64 costs[1001];
-
-		for (size_t i = 0; i < ARRAY_SIZE(costs); i++) {
-			costs[i] = now_ns();
-			costs[i] = now_ns() - costs[i];
-		}
-		clock_cost = 0;
-		clock_cost = per_op(costs, ARRAY_SIZE(costs), 1);
-	}
-	qsort(times, steps, sizeof(*times), compare_u64);
-	return (times[steps / 2] - clock_cost) / batch;
-}
-
-static void run(enum pattern pattern, u64 nr)
+static struct costs run(bool requests, enum pattern pattern, u64 nr)
 {
 	unsigned int batch = min(nr / 2, (u64)BATCH_MAX);
+	u64 steps = MIN_OPS / batch + 1, begin, sum = 0;
+	u64 *adding = must_alloc(steps, sizeof(*adding));
+	u64 *finding = must_alloc(steps, sizeof(*finding));
+	u64 *taking = must_alloc(steps, sizeof(*taking));
 	u64 gone[BATCH_MAX], come[BATCH_MAX] = {0};
-	struct mapping m[BATCH_MAX], out;
-	u64 steps = MIN_OPS / batch + 1, start, sum = 0;
-	u64 *add = must_alloc(steps, sizeof(*add));
-	u64 *find = must_alloc(steps, sizeof(*find));
-	u64 *remove = must_alloc(steps, sizeof(*remove));
-	struct bench b;
+	struct bench b = {.requests = requests};
+	struct mapping m[BATCH_MAX];
+	struct costs costs;
 
 	setup(&b, pattern, nr);
 	for (u64 step = 0; step < steps; step++) {
@@ -206,49 +200,67 @@ static void run(enum pattern pattern, u64 nr)
 
 		for (unsigned int i = 0; i < batch; i++)
 			slot_mapping(b.live[gone[i]], &m[i]);
-		start = now_ns();
-		for (unsigned int i = 0; i < batch; i++) {
-			mapping_store_find(b.store, m[i].start + 100, &out);
-			sum += out.gpa;
-		}
-		find[step] = now_ns() - start;
-
-		start = now_ns();
+		begin = now_ns();
 		for (unsigned int i = 0; i < batch; i++)
-			sum += mapping_store_remove(b.store, m[i].start, m[i].last, NULL);
-		remove[step] = now_ns() - start;
-		must(mapping_store_count(b.store) == nr - batch);
+			sum += find(&b, m[i].start + 100);
+		finding[step] = now_ns() - begin;
+
+		begin = now_ns();
+		for (unsigned int i = 0; i < batch; i++)
+			sum += take_away(&b, &m[i]);
+		taking[step] = now_ns() - begin;
+		must(mapping_store_count(b.store) == nr - batch, "a mapping is still there");
 
 		for (unsigned int i = 0; i < batch; i++) {
 			b.live[gone[i]] = come[i];
 			slot_mapping(come[i], &m[i]);
 		}
-		start = now_ns();
+		begin = now_ns();
 		for (unsigned int i = 0; i < batch; i++)
-			sum += mapping_store_add(b.store, &m[i]);
-		add[step] = now_ns() - start;
-		must(mapping_store_count(b.store) == nr);
+			sum += add(&b, &m[i]);
+		adding[step] = now_ns() - begin;
+		must(mapping_store_count(b.store) == nr, "a mapping is not there");
 	}
-	must(sum);
-	printf("%-8s %9" PRIu64 " %8.1f %8.1f %8.1f %8.1f\n", pattern_names[pattern], nr,
-	       per_op(add, steps, batch), per_op(find, steps, batch), per_op(remove, steps, batch),
-	       (double)mapping_store_bytes(b.store) / nr);
-	mapping_store_free(b.store);
-	free(b.live);
-	free(add);
-	free(find);
-	free(remove);
+	must(sum, "nothing was found");
+	costs = (struct costs){
+		.add = per_op(adding, steps, batch),
+		.find = per_op(finding, steps, batch),
+		.take_away = per_op(taking, steps, batch),
+		.bytes = (double)mapping_store_bytes(b.store) / nr,
+	};
+	end(&b);
+	free(adding);
+	free(finding);
+	free(taking);
+	return costs;
+}
+
+static void print(bool requests, enum pattern pattern, const char *what, u64 nr, double ns)
+{
+	char measure[80], who[32];
+
+	snprintf(measure, sizeof(measure), "%s, %s: %s", requests ? "request" : "store",
+		 pattern_names[pattern], what);
+	snprintf(who, sizeof(who), "%" PRIu64 " mappings", nr);
+	print_ns(measure, who, ns);
 }
 
 int main(void)
 {
-	static const u64 sizes[] = {10, 1000, 100000, 1000000};
+	for (int i = 0; i < 2 * NR_PATTERNS; i++) {
+		enum pattern pattern = i % NR_PATTERNS;
+		bool requests = i >= NR_PATTERNS;
 
-	printf("%-8s %9s %8s %8s %8s %8s\n", "pattern", "mappings", "add", "find", "remove",
-	       "bytes");
-	for (int pattern = 0; pattern < NR_PATTERNS; pattern++) {
-		for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
-			run(pattern, sizes[i]);
+		for (size_t s = 0; s < ARRAY_SIZE(sizes); s++) {
+			struct costs costs = run(requests, pattern, sizes[s]);
+
+			print(requests, pattern, "MAP", sizes[s], costs.add);
+			print(requests, pattern, "UNMAP", sizes[s], costs.take_away);
+			print(requests, pattern, "lookup", sizes[s], costs.find);
+			if (!requests)
+				printf("store, %s: memory|%" PRIu64 " mappings|%.1f|bytes\n",
+				       pattern_names[pattern], sizes[s], costs.bytes);
+		}
 	}
 	return 0;
 }
