@@ -16,9 +16,10 @@ static int create_iommu(struct machine *m, const void *config, struct iommu_endp
 
 	(void)config;
 	(void)ep;
-	*vdev = &m->viommu.vdev;
 	if (ret)
 		pr_err("cannot make the virtio-iommu: %s", strerror(-ret));
+	else
+		*vdev = &m->viommu.vdev;
 	return ret;
 }
 
@@ -114,7 +115,7 @@ static int add_endpoint(struct machine *m, struct machine_device *d,
 						      : MACHINE_MMIO_ENDPOINTS + d->slot;
 	int ret = iommu_add_endpoint(&m->iommu, &d->ep, id);
 
-	limits.pa_bits = min(arch_phys_bits(&m->vm), 52U);
+	limits.pa_bits = min(m->vm.phys_bits, 52U);
 	if (ret)
 		pr_err("cannot put a %s behind the virtio-iommu: %s", d->type->name,
 		       strerror(-ret));
