@@ -47,7 +47,8 @@ int pci_add_msix(struct pci_device *dev, unsigned int nr, unsigned int bar)
 
 void pci_device_destroy(struct pci_device *dev)
 {
-	for (unsigned int i = 0; i < dev->msix.nr; i++)
+	/* One that never was on a bus sent no message. */
+	for (unsigned int i = 0; dev->bus && i < dev->msix.nr; i++)
 		msi_route_free(dev->bus->vm, &dev->msix.vectors[i].route);
 	free(dev->msix.vectors);
 	dev->msix.vectors = NULL;
