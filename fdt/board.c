@@ -43,7 +43,7 @@ int arch_init_memory(struct machine *m)
 		ret = guest_mem_add_bank(&m->vm.mem, config->banks[i].gpa, config->banks[i].size);
 	if (!ret && config->size)
 		ret = guest_mem_add_bank(&m->vm.mem, FDT_RAM_BASE, config->size);
-	return ret ? ret : mem_config_check_width(config, &m->vm.mem, arch_phys_bits(&m->vm));
+	return ret ? ret : mem_config_check_width(config, &m->vm.mem, m->vm.phys_bits);
 }
 
 bool arch_mmio_slot(unsigned int n, struct mmio_slot *slot)

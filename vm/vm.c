@@ -93,6 +93,11 @@ int vm_init(struct vm *vm)
 				"needed");
 		goto err;
 	}
+	vm->phys_bits = arch_phys_bits(vm);
+	if (!vm->phys_bits) {
+		ret = -ENOTSUP;
+		goto err;
+	}
 	vm->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	vm->go_fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
 	vm->out_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -132,7 +132,7 @@ int arch_init_memory(struct machine *m)
 		ret = guest_mem_add_bank(&m->vm.mem, 0, low);
 	if (!ret && config->size > low)
 		ret = guest_mem_add_bank(&m->vm.mem, X86_HOLE_END, config->size - low);
-	return ret ? ret : mem_config_check_width(config, &m->vm.mem, arch_phys_bits(&m->vm));
+	return ret ? ret : mem_config_check_width(config, &m->vm.mem, m->vm.phys_bits);
 }
 
 /*
@@ -253,7 +253,7 @@ int arch_init_board(struct machine *m)
 
 static struct acpi_range mem64_window(const struct vm *vm)
 {
-	u64 base = pci_mem64_base(&vm->mem, X86_HOLE_END, X86_PCI_MEM64_SIZE, arch_phys_bits(vm));
+	u64 base = pci_mem64_base(&vm->mem, X86_HOLE_END, X86_PCI_MEM64_SIZE, vm->phys_bits);
 
 	return (struct acpi_range){base, base ? X86_PCI_MEM64_SIZE : 0};
 }

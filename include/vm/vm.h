@@ -57,6 +57,7 @@ struct vcpu {
 struct vm {
 	int kvm_fd;
 	int fd;
+	unsigned int phys_bits; /* that a guest-physical address has at most, on this host */
 	struct guest_mem mem;
 	struct bus mmio;
 	struct bus pio;
@@ -134,7 +135,10 @@ extern const char arch_kvm_hint[];
  */
 unsigned long arch_vm_type(int kvm_fd);
 
-/* How many bits a guest-physical address has at most, on this host. */
+/*
+ * How many bits a guest-physical address has at most, on this host; 0, with a message, if KVM does
+ * not tell. Once a machine, for vm->phys_bits.
+ */
 unsigned int arch_phys_bits(const struct vm *vm);
 
 /*

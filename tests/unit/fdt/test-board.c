@@ -65,12 +65,6 @@ enum arch_msi_map arch_msi_map(const struct machine *m)
 	return msi_map;
 }
 
-unsigned int arch_phys_bits(const struct vm *vm)
-{
-	(void)vm;
-	return phys_bits;
-}
-
 static void begin(void)
 {
 	memset(&config, 0, sizeof(config));
@@ -109,6 +103,7 @@ static void build(void)
 {
 	memset(&machine, 0, sizeof(machine));
 	fake_kvm_start(&machine.vm, MiB);
+	machine.vm.phys_bits = phys_bits;
 	guest_mem_destroy(&machine.vm.mem);
 	machine.config = &config;
 	if (!CHECK_EQ(arch_init_memory(&machine), 0) || loop_init(&machine.loop) ||
@@ -224,6 +219,7 @@ TEST(memory)
 	};
 	memset(&machine, 0, sizeof(machine));
 	fake_kvm_start(&machine.vm, MiB);
+	machine.vm.phys_bits = phys_bits;
 	guest_mem_destroy(&machine.vm.mem);
 	machine.config = &config;
 	capture_begin();
