@@ -160,8 +160,9 @@ CROSS_TESTS := $(filter test-%,$(basename $(notdir \
 cross-tests: $(CROSS_TESTS:%=$(BUILD)/tests/%)
 
 # What the .bats files use: a terminal to drive lkvm on, a client of its sockets, a command with
-# a tap interface, and an lkvm that is linked so that another host kernel can be put under it.
-test-shims: lab-tools $(BUILD)/tests/kvm-shim.so $(BUILD)/tests/lkvm-dynamic
+# a tap interface, and an lkvm that is linked so that another host can be put under it.
+SHIMS := $(patsubst tests/shims/%.c,$(BUILD)/tests/%.so,$(wildcard tests/shims/*.c))
+test-shims: lab-tools $(SHIMS) $(BUILD)/tests/lkvm-dynamic
 
 # With LDFLAGS, to run in the lab, too.
 BENCH_TOOLS := $(BUILD)/tests/exec-time $(BUILD)/tests/vm-floor
@@ -175,7 +176,7 @@ $(LAB_TOOLS): $(BUILD)/tests/%: $(BUILD)/tests/tools/%.o
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
-$(BUILD)/tests/kvm-shim.so: tests/shims/kvm-shim.c
+$(SHIMS): $(BUILD)/tests/%.so: tests/shims/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LKVM_CFLAGS) $(CFLAGS) -fPIC -shared -o $@ $<
 
