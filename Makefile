@@ -75,6 +75,9 @@ UNIT_SRCS := $(wildcard tests/unit/*.c tests/unit/$(ARCH)/*.c) \
 	$(if $(filter fdt,$(ARCH_ROOMS)),$(wildcard tests/unit/fdt/*.c))
 UNIT_TESTS := $(filter test-%,$(basename $(notdir $(UNIT_SRCS))))
 UNIT_HELPERS := $(foreach s,$(UNIT_SRCS),$(if $(filter test-%,$(notdir $(s))),,$(s)))
+# Those that have threads, of their own or of devices.
+THREAD_TESTS := $(filter $(addprefix test-,blk-queues chardev console control dma-engine \
+	dma-revoke iommu-events iommu-tables net net-ctrl rng virtio-mmio virtio-pci-msi),$(UNIT_TESTS))
 BENCHES := $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/bench-*.c))
 
 all: lkvm
@@ -94,8 +97,8 @@ $(SYSROOT_READY): tests/sysroot
 	@touch $@
 endif
 
-# The same sources in two ways: as they are, and with sanitizers. $(1) is the folder,
-# $(2) what is added to the flags.
+# The same sources in three ways: as they are, with sanitizers, and with one that finds data races.
+# $(1) is the folder, $(2) what is added to the flags.
 define build-rules
 $(1)/%.o: %.c | $(SYSROOT_READY)
 	@mkdir -p $$(@D)
@@ -137,7 +140,8 @@ endef
 
 $(eval $(call build-rules,$(BUILD),))
 $(eval $(call build-rules,$(BUILD)/san,-fsanitize=address$(comma)undefined -fno-sanitize-recover=all))
-
+# Fences are executed, but not understood: nothing may rely on one for what is not atomic.
+$(eval $(call build-rules,$(BUILD)/tsan,-fsanitize=thread -Wno-tsan -Wno-stringop-overread))
 
 $(BUILD)/lkvm: $(BUILD)/main.o $(BUILD)/lkvm.a
 	$(if $(Q),@echo "  LD      $@")
@@ -151,7 +155,8 @@ $(BUILD)/tests/bench-%: $(BUILD)/tests/bench/bench-%.o $(BUILD)/tests/bench/timi
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -pthread -o $@ $^ $(ARCH_LIBS)
 
-unit-tests: $(UNIT_TESTS:%=$(BUILD)/tests/%) $(UNIT_TESTS:%=$(BUILD)/san/tests/%)
+unit-tests: $(UNIT_TESTS:%=$(BUILD)/tests/%) $(UNIT_TESTS:%=$(BUILD)/san/tests/%) \
+	$(THREAD_TESTS:%=$(BUILD)/tsan/tests/%)
 
 # Those that are about the architecture, to run under QEMU's user mode on another one.
 CROSS_TESTS := $(filter test-%,$(basename $(notdir \

@@ -87,6 +87,16 @@ static const struct chardev_user user = {.receive = receive, .connected = connec
 		CHECK(!ret_);                                                        \
 	})
 
+static bool is_there(void)
+{
+	bool there;
+
+	pthread_mutex_lock(&t.lock);
+	there = t.there;
+	pthread_mutex_unlock(&t.lock);
+	return there;
+}
+
 static void stop_ready(void *opaque)
 {
 	(void)opaque;
@@ -419,7 +429,7 @@ TEST(socket_client_leaves_before_all_is_taken)
 	for (size_t i = 1000; i < sizeof(data); i += 1000) {
 		set_room(1000);
 		AWAIT(t.nr_got == i);
-		CHECK(t.there);
+		CHECK(is_there());
 	}
 	set_room(SIZE_MAX);
 	AWAIT(!t.there);
@@ -441,7 +451,7 @@ TEST(socket_client_that_has_said_all_still_reads)
 	got("question");
 	put("answer");
 	CHECK(reads(fd, "answer"));
-	CHECK(t.there);
+	CHECK(is_there());
 	close(fd);
 	AWAIT(!t.there);
 	end();
