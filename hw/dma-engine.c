@@ -371,6 +371,7 @@ int dma_engine_create(struct dma_engine **out, struct vm *vm, struct iommu_endpo
 	pthread_mutex_init(&e->lock, NULL);
 	pthread_cond_init(&e->changed, NULL);
 	pci_device_init(&e->pci, &pci_ops, e, &ids);
+	iommu_init_msi(&e->pci, ep);
 	pci_set_bar(&e->pci, REGS_BAR, DMA_ENGINE_BAR_SIZE);
 	pci_set_bar(&e->pci, MSIX_BAR, MSIX_SIZE);
 	pci_enable_intx(&e->pci);

@@ -14,6 +14,11 @@ static bool ring_doorbell(void *opaque, u64 gpa, u32 data)
 	return true;
 }
 
+void iommu_init_msi(struct pci_device *pci, const struct iommu_endpoint *ep)
+{
+	pci->msi_is_dma = ep && ep->iommu->config.msi_mapped;
+}
+
 void iommu_post_msi(struct dma_chan *chan, struct pci_device *pci, u64 addr, u32 data)
 {
 	u32 bytes = htole32(data);

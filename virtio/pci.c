@@ -429,7 +429,7 @@ int virtio_pci_init(struct virtio_pci *vpci, struct virtio_device *vdev, struct 
 	pthread_mutex_init(&vpci->notify_lock, NULL);
 
 	pci_device_init(pci, &pci_ops, vpci, &ids);
-	pci->msi_is_dma = ep && ep->iommu->config.msi_mapped;
+	iommu_init_msi(pci, ep);
 	pci_enable_intx(pci);
 	pci_set_bar(pci, REGS_BAR, REGS_BAR_SIZE);
 	if (irq_has_messages(vpci->vm))

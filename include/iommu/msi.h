@@ -4,7 +4,14 @@
 #define LKVM_IOMMU_MSI_H
 
 #include "iommu/dma.h"
+#include "iommu/iommu.h"
 #include "vm/pci.h"
+
+/*
+ * Says whether all messages of @pci are translated, as an endpoint's are with msi=mapped. @ep is
+ * NULL where there is no IOMMU. Before the function is on a bus.
+ */
+void iommu_init_msi(struct pci_device *pci, const struct iommu_endpoint *ep);
 
 /*
  * A function's message as a DMA write through @chan, for pci_device_ops.msi_dma: an interrupt if

@@ -79,13 +79,14 @@ static void start(void)
 }
 
 /* Behind an IOMMU, in a domain of toy tables: that of the ring, and two of PASIDs 1 and 2. */
-static void start_translated(void)
+static void start_translated(bool msi_mapped)
 {
 	const struct iommu_limits limits = {.pa_bits = 40, .pasid_bits = 20};
 	struct toy_descriptor desc = {.table = htole64(TABLE(0))};
 	u8 bytes[IOMMU_DESCRIPTOR_SIZE];
 
 	machine_start(true);
+	m.iommu.config.msi_mapped = msi_mapped;
 	iommu_set_format(&m.ep, &toy_format, &limits);
 	for (u32 n = 0; n < 3; n++) {
 		desc.table = htole64(TABLE(n));
@@ -242,7 +243,7 @@ TEST(a_malformed_descriptor_is_invalid)
 
 TEST(each_side_has_its_own_pasid)
 {
-	start_translated();
+	start_translated(false);
 	((u64 *)ram(TABLE(1)))[5] = htole64(SRC | TOY_P);
 	((u64 *)ram(TABLE(2)))[5] = htole64(DST | TOY_P | TOY_W);
 	memset(ram(SRC), 0x5a, 4096);
@@ -256,7 +257,7 @@ TEST(faults_are_told)
 {
 	struct dma_engine_desc d;
 
-	start_translated();
+	start_translated(false);
 	((u64 *)ram(TABLE(1)))[5] = htole64(SRC | TOY_P);
 	CHECK_EQ(copy(0x5800, PASID(1), 0x8000, 0, 4096), DMA_ENGINE_STATUS_SRC_FAULT);
 	d = *slot(tail - 1);
@@ -283,7 +284,7 @@ TEST(a_ring_that_is_not_reached_halts)
 {
 	const struct dma_engine_desc nop = {.op = DMA_ENGINE_OP_NOP};
 
-	start_translated();
+	start_translated(false);
 	reg_write(DMA_ENGINE_INT_ENABLE, 4, 3);
 	CHECK_EQ(execute(&nop), DMA_ENGINE_STATUS_OK);
 	CHECK_EQ(iommu_detach(&m.iommu, DOMAIN, EP_ID), 0);
@@ -313,28 +314,55 @@ TEST(a_ring_that_is_not_reached_halts)
 	end();
 }
 
-TEST(messages_tell_when_it_is_done)
+static void set_message(u64 address, u32 data)
 {
-	const struct dma_engine_desc d = {.op = DMA_ENGINE_OP_NOP, .flags = DMA_ENGINE_FLAG_INT};
-	const u32 entry[4] = {htole32((u32)FAKE_MSI_START), 0, htole32(0x31), 0};
+	const u32 entry[4] = {htole32((u32)address), htole32(address >> 32), htole32(data), 0};
 	u16 flags = PCI_MSIX_FLAGS_ENABLE;
-	u64 addr;
-	u32 data;
 
-	start();
 	for (unsigned int i = 0; i < 4; i++)
 		msix_table_access(&engine->pci, 4 * i, (void *)(uintptr_t)&entry[i], 4, true);
 	pci_config_access(&m.bus, engine->pci.devfn, engine->pci.msix.cap + PCI_MSIX_FLAGS, &flags,
 			  2, true);
-	CHECK_EQ(execute(&d), DMA_ENGINE_STATUS_OK);
-	dma_engine_reset(engine);
-	CHECK(!fake_kvm_message(&addr, &data));
-	reg_write(DMA_ENGINE_INT_ENABLE, 4, BIT(DMA_ENGINE_INT_DONE));
+}
+
+/* With these interrupts enabled: whether one comes, as @data, after a descriptor asked for it. */
+static bool tells(u32 enable, u32 data)
+{
+	const struct dma_engine_desc d = {.op = DMA_ENGINE_OP_NOP, .flags = DMA_ENGINE_FLAG_INT};
+	u64 addr;
+	u32 came;
+
 	run_ring();
+	reg_write(DMA_ENGINE_INT_ENABLE, 4, enable);
 	CHECK_EQ(execute(&d), DMA_ENGINE_STATUS_OK);
+	/* Once it has stopped, what it had to tell is told. */
 	dma_engine_reset(engine);
-	CHECK(fake_kvm_message(&addr, &data));
-	CHECK_EQ(data, 0x31);
+	return fake_kvm_message(&addr, &came) && came == data;
+}
+
+TEST(messages_tell_when_it_is_done)
+{
+	start();
+	set_message(FAKE_MSI_START, 0x31);
+	CHECK(!tells(0, 0x31));
+	CHECK(tells(BIT(DMA_ENGINE_INT_DONE), 0x31));
+	end();
+}
+
+/* What is not needed of the ring's table is the doorbell's. */
+#define DOORBELL_IOVA 0x1ff000ULL
+
+TEST(messages_are_translated_if_the_iommu_does_that)
+{
+	u64 *entry;
+
+	start_translated(true);
+	entry = &((u64 *)ram(TABLE(0)))[DOORBELL_IOVA >> 12];
+	set_message(FAKE_MSI_START, 0x31);
+	CHECK(!tells(BIT(DMA_ENGINE_INT_DONE), 0x31));
+	*entry = htole64(FAKE_MSI_START | TOY_P | TOY_W);
+	set_message(DOORBELL_IOVA + FAKE_MSI_START % 4096, 0x32);
+	CHECK(tells(BIT(DMA_ENGINE_INT_DONE), 0x32));
 	end();
 }
 
