@@ -213,26 +213,6 @@ int disk_unmap_doorbell(struct disk *d)
 	return viommu_unmap(&iommu, d->domain, d->doorbell_iova, d->doorbell_iova + granule() - 1);
 }
 
-/* Whether PROBE says that messages of @endpoint are not translated. */
-static bool has_msi_region(u32 endpoint)
-{
-	static u64 answer[PAGE_SIZE / 8];
-	const struct viommu_property *p;
-	bool bad = false;
-	u32 pos = 0;
-
-	if (!(iommu.v.features & VIOMMU_F_PROBE) ||
-	    iommu.probe_size + sizeof(struct viommu_tail) > sizeof(answer) ||
-	    viommu_probe(&iommu, endpoint, answer))
-		return false;
-	while ((p = viommu_next_property(&iommu, answer, &pos, &bad))) {
-		if (p->type == VIOMMU_PROBE_RESV_MEM &&
-		    ((const struct viommu_resv_mem *)(const void *)p)->subtype == VIOMMU_RESV_MSI)
-			return true;
-	}
-	return false;
-}
-
 bool disk_open(struct disk *d, unsigned int index, const struct fw_device *at)
 {
 	*d = (struct disk){.index = index};
@@ -245,7 +225,7 @@ bool disk_open(struct disk *d, unsigned int index, const struct fw_device *at)
 	if (virtio_route(&d->blk.v, LINE_DISK, LINE_DISK))
 		d->blk.vector = LINE_DISK;
 	if (d->translated && !at->is_mmio && !d->blk.v.wired && d->blk.vector != VIRTIO_NO_VECTOR &&
-	    !has_msi_region(d->endpoint)) {
+	    !viommu_has_msi_region(&iommu, d->endpoint)) {
 		d->maps_doorbell = true;
 		d->doorbell = pci_msix_address(at->bdf, LINE_DISK);
 	}

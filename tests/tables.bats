@@ -78,6 +78,11 @@ tables() # NAME... -- OPTION...
 		-- --iommu=virtio,tables=amd-pt,ring=packed,bypass=on --device dma-engine
 }
 
+@test "tables: messages go through mappings and tables of the guest" {
+	tables 'MAP and UNMAP' 'VT-d, at' '  ok    nor to where it is mapped read-only' \
+		-- --iommu=virtio,tables=vtd,msi=mapped --device dma-engine
+}
+
 @test "tables: two engines, two formats" {
 	tables 'SMMUv3, one table' 'VT-d, at 00:03.0' \
 		'Two endpoints: SMMUv3, one table of CDs at 00:02.0, VT-d at 00:03.0' \

@@ -227,6 +227,25 @@ const struct viommu_property *viommu_next_property(const struct viommu *u, const
 	return p;
 }
 
+bool viommu_has_msi_region(struct viommu *u, u32 endpoint)
+{
+	static u64 answer[PAGE_SIZE / 8];
+	const struct viommu_property *p;
+	bool bad = false;
+	u32 pos = 0;
+
+	if (!(u->v.features & VIOMMU_F_PROBE) ||
+	    u->probe_size + sizeof(struct viommu_tail) > sizeof(answer) ||
+	    viommu_probe(u, endpoint, answer))
+		return false;
+	while ((p = viommu_next_property(u, answer, &pos, &bad))) {
+		if (p->type == VIOMMU_PROBE_RESV_MEM &&
+		    ((const struct viommu_resv_mem *)(const void *)p)->subtype == VIOMMU_RESV_MSI)
+			return true;
+	}
+	return false;
+}
+
 bool viommu_next_fault(struct viommu *u, struct viommu_fault *f, u32 *len)
 {
 	u32 id, used_len;

@@ -251,6 +251,12 @@ const struct viommu_property *viommu_next_property(const struct viommu *u, const
 						   u32 *pos, bool *bad);
 
 /*
+ * Whether PROBE says that interrupt messages of @endpoint are not translated. Without PROBE, or
+ * if that fails, it does not.
+ */
+bool viommu_has_msi_region(struct viommu *u, u32 endpoint);
+
+/*
  * The next fault report, if there is one. Its buffer goes back to the device. @len
  * may be NULL, else it is the used length.
  */

@@ -3,6 +3,7 @@
  * Drives DMA engines (--device dma-engine) over mappings, and over tables of whatever format each
  * shows in its PROBE properties.
  */
+#include "rt/pci.h"
 #include "tables/suite.h"
 
 struct viommu iommu;
@@ -34,6 +35,14 @@ static bool probe_format(u32 endpoint, struct pasid_table_cfg *cfg)
 	return found;
 }
 
+/* The engine's interrupts. Messages that are translated need a mapping of their doorbell. */
+static void route(struct target *t)
+{
+	t->has_messages = dma_engine_route(t->engine, 0, LINE_DONE);
+	if (t->has_messages && !viommu_has_msi_region(&iommu, t->endpoint))
+		t->doorbell = pci_msix_address(t->engine->at.bdf, 0);
+}
+
 static void find_engines(void)
 {
 	struct fw_device at;
@@ -46,6 +55,7 @@ static void find_engines(void)
 			continue;
 		t->engine = &engines[nr_engines];
 		t->domain = iommu.domain_first + nr_engines;
+		route(t);
 		has_format[nr_engines] = probe_format(t->endpoint, &probed[nr_engines]);
 		note("a DMA engine at %s, endpoint 0x%x, tables of %s", t->engine->name,
 		     t->endpoint,

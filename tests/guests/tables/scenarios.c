@@ -3,14 +3,17 @@
 #include "rt/arch.h"
 #include "rt/core.h"
 #include "rt/pages.h"
+#include "rt/pci.h"
 #include "suite.h"
 
 /*
- * Of accesses without a PASID: the ring, and where what was read arrives. Nothing here has an
+ * Of accesses without a PASID: the ring, where what was read arrives, and the page with the
+ * doorbell of messages, if that needs a mapping. Nothing here has an
  * address whose low bits are those of another, so that caches by such bits keep them all.
  */
-#define RING_IOVA 0x10123000ULL
-#define SINK_IOVA 0x10235000ULL
+#define RING_IOVA     0x10123000ULL
+#define SINK_IOVA     0x10235000ULL
+#define DOORBELL_IOVA 0x10347000ULL
 
 /* Where each space has what is tried on it. */
 #define PAGE_IOVA  0x2034567000ULL
@@ -202,6 +205,22 @@ static bool map_now(struct space *s, u64 iova, const void *page, u32 flags)
 	       invalidate(s, INV_ADDRESS, iova, PAGE_4K) == VIOMMU_S_OK;
 }
 
+static void *doorbell_page(const struct target *t)
+{
+	return (void *)(uintptr_t)align_down(t->doorbell, PAGE_SIZE);
+}
+
+/* The doorbell of the engine's messages, where that needs a mapping; they go there then. */
+static bool map_doorbell(struct space *main)
+{
+	struct target *t = main->t;
+
+	if (!t->doorbell)
+		return true;
+	pci_msix_redirect(t->engine->at.bdf, 0, DOORBELL_IOVA + t->doorbell % PAGE_SIZE);
+	return map_now(main, DOORBELL_IOVA, doorbell_page(t), USER_RW);
+}
+
 /* Attaches, with what the engine needs for its ring and the sink; it runs then. */
 static bool begin(struct target *t, struct space *main)
 {
@@ -211,7 +230,8 @@ static bool begin(struct target *t, struct space *main)
 	if (map(main, RING_IOVA, t->engine->ring, PAGE_4K, USER_RW) != VIOMMU_S_OK ||
 	    map(main, SINK_IOVA, sink, PAGE_4K, USER_RW) != VIOMMU_S_OK ||
 	    map(main, SINK_IOVA + PAGE_SIZE, (u8 *)sink + PAGE_SIZE, PAGE_4K, USER_RW) !=
-		    VIOMMU_S_OK)
+		    VIOMMU_S_OK ||
+	    !map_doorbell(main))
 		return false;
 	dma_engine_start(t->engine, RING_IOVA, 0);
 	return true;
@@ -593,22 +613,55 @@ static void scenario_reset(struct target *t, struct space *main)
 	      "attached again, it works");
 }
 
-/* On which the engine says that it is done, if the machine has messages. */
-#define LINE_DONE 2
-
-static void scenario_interrupt(struct target *t)
+/* Whether the engine says that it is done, by an interrupt. */
+static bool interrupts(struct target *t)
 {
 	struct dma_desc d = {.op = DMA_NOP, .flags = DMA_INTERRUPT};
-	u32 before = irq_count[LINE_DONE];
+	u32 before;
 
-	if (!dma_engine_route(t->engine, 0, LINE_DONE)) {
-		note("no messages: interrupts are not tried");
-		return;
-	}
 	dma_engine_take_int(t->engine);
-	check(dma_engine_do(t->engine, &d) == DMA_OK && irq_wait_line(LINE_DONE, before) &&
-		      dma_engine_take_int(t->engine) == 1,
-	      "the engine says by an interrupt that it is done");
+	irq_take();
+	before = irq_count[LINE_DONE];
+	return dma_engine_do(t->engine, &d) == DMA_OK && irq_wait_line(LINE_DONE, before) &&
+	       dma_engine_take_int(t->engine) == 1;
+}
+
+/* The message goes to @address, and nowhere: no interrupt, but a report. */
+static bool message_is_lost(struct space *main, u64 address)
+{
+	struct dma_desc d = {.op = DMA_NOP, .flags = DMA_INTERRUPT};
+	struct target *t = main->t;
+	struct viommu_fault f;
+	u32 before;
+
+	irq_take();
+	before = irq_count[LINE_DONE];
+	viommu_drop_faults(&iommu);
+	if (dma_engine_do(t->engine, &d) != DMA_OK || !viommu_wait_fault(&iommu, &f, NULL) ||
+	    !fault_is_of(main, &f, VIOMMU_FAULT_MAPPING) || f.address != address ||
+	    !(f.flags & VIOMMU_FAULT_WRITE))
+		return false;
+	irq_take();
+	dma_engine_take_int(t->engine);
+	return irq_count[LINE_DONE] == before;
+}
+
+static void scenario_interrupt(struct space *main)
+{
+	struct target *t = main->t;
+	u16 bdf = t->engine->at.bdf;
+	u64 iova = pci_msix_address(bdf, 0);
+
+	check(interrupts(t), "the engine says by an interrupt that it is done");
+	if (!t->doorbell)
+		return;
+	pci_msix_redirect(bdf, 0, t->doorbell);
+	check(message_is_lost(main, t->doorbell), "not by a message to where the doorbell is");
+	pci_msix_redirect(bdf, 0, iova);
+	check(map_now(main, DOORBELL_IOVA, doorbell_page(t), PAGE_USER) &&
+		      message_is_lost(main, iova),
+	      "nor to where it is mapped read-only");
+	check(map_doorbell(main) && interrupts(t), "mapped as before, it interrupts again");
 }
 
 /* Accesses without a PASID, the first PASIDs, and the last. */
@@ -669,7 +722,10 @@ void run_suite(struct target *t)
 		scenario_no_pasid_memory(t);
 	if (!check(begin(t, &spaces[0]), "attached"))
 		return;
-	scenario_interrupt(t);
+	if (t->has_messages)
+		scenario_interrupt(&spaces[0]);
+	else
+		note("no messages: interrupts are not tried");
 	for (i = 1; i < n; i++) {
 		spaces[i] = (struct space){.t = t, .pasid = pasids[i], .id = 100 + i};
 		if (!check_space(&spaces[i], kind->open(&spaces[i]) == VIOMMU_S_OK, "attached"))

@@ -13,6 +13,9 @@
 
 #define MAX_ENGINES 4
 
+/* On which an engine says that it is done. */
+#define LINE_DONE 2
+
 extern struct viommu iommu;
 
 struct kind;
@@ -33,6 +36,8 @@ struct target {
 	struct dma_engine *engine;
 	u32 endpoint;
 	u32 domain;
+	bool has_messages; /* the engine's vector 0 comes in on LINE_DONE */
+	u64 doorbell; /* of its messages, if they need a mapping; else 0 */
 	const struct row *row;
 	struct pasid_table_cfg cfg; /* as chosen for the row */
 	struct pasid_table table;

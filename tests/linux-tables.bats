@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# DMA engines behind the virtio-iommu in the lab, driven over mappings and over page tables of the
+# guest in each format: what tables.bats has of x86, on the architectures that this machine's KVM
+# does not have.
+
+load helpers
+load linux
+
+# The table is that of linux/tables.sh.
+tables()
+{
+	need "$guests/tables.img"
+	cat >"$BATS_TEST_TMPDIR/table"
+	in_lab "$scripts/tables.sh" "$BATS_TEST_TMPDIR/table" "$guests/tables.img"
+	[ "$status" = 0 ]
+	[ "$output" = "$(sed 's/|.*/: done/' "$BATS_TEST_TMPDIR/table")" ]
+}
+
+# bats test_tags=not-x86
+@test "tables: mappings and each format, two formats at once" {
+	tables <<-EOT
+		--iommu=virtio,tables=none --device dma-engine|MAP and UNMAP, at
+		--iommu=virtio,tables=smmuv3 --device dma-engine|MAP and UNMAP|SMMUv3, CDs behind entries of 64K
+		--iommu=virtio,tables=vtd --device dma-engine|VT-d, at
+		--iommu=virtio,tables=amd --device dma-engine|AMD, GCR3 table of 3 levels
+		--iommu=virtio,tables=amd-pt --device dma-engine|AMD, GCR3 table of the device
+		--iommu=virtio,tables=riscv --device dma-engine|RISC-V, PD20 and Sv48
+		--iommu=virtio,tables=riscv-gipc --device dma-engine|RISC-V, process directory of the device
+		--iommu=virtio,tables=vtd --device dma-engine,iommu-format=smmuv3 --device dma-engine|Two endpoints: SMMUv3, one table of CDs at .*, VT-d at
+	EOT
+}
+
+# bats test_tags=not-x86
+@test "tables: messages go through mappings and tables of the guest" {
+	tables <<-EOT
+		--iommu=virtio,tables=vtd,msi=mapped --device dma-engine|  ok    nor to where it is mapped read-only
+		--iommu=virtio,tables=riscv,msi=mapped,map=off --device dma-engine|  ok    nor to where it is mapped read-only
+	EOT
+}
