@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * AMD: a GCR3 table of 1 to 3 levels, or one that the device keeps. With GIOV accesses without a
- * PASID have entry 0. AMD I/O Virtualization Technology, "GCR3 table"; docs/page-tables.md, "AMD".
+ * AMD: a GCR3 table of 1 to 3 levels, or one that the device keeps. GIOV is what gives accesses
+ * without a PASID entry 0. AMD I/O Virtualization Technology, "GCR3 table"; docs/page-tables.md,
+ * "AMD".
  */
 #include "pasid-table.h"
 #include "rt/core.h"
@@ -76,14 +77,22 @@ static int amd_write(struct pasid_table *t, u32 pasid, const struct pasid_entry 
 	return VIOMMU_S_OK;
 }
 
+/* All but the GCR3 table in memory. */
+static struct descriptor describe(const struct pasid_table *t)
+{
+	return (struct descriptor){
+		.giov = t->cfg.plain == PLAIN_ENTRY_0,
+		.guest_paging_mode = t->cfg.pages == PAGE_TABLE_X86_64_5,
+		.gaupdatedis = t->cfg.vendor.amd.unmarked,
+	};
+}
+
 static void amd_attach(const struct pasid_table *t, struct viommu_req_attach_table *req)
 {
-	const struct descriptor d = {
-		.gcr3_table = gpa_of(t->base),
-		.glx = t->cfg.vendor.amd.glx,
-		.giov = 1,
-	};
+	struct descriptor d = describe(t);
 
+	d.gcr3_table = gpa_of(t->base);
+	d.glx = t->cfg.vendor.amd.glx;
 	pasid_table_request(t, FORMAT_GCR3, req);
 	memcpy(req->descriptor, &d, sizeof(d));
 }
@@ -131,7 +140,7 @@ static int pt_write(struct pasid_table *t, u32 pasid, const struct pasid_entry *
 
 static void pt_attach(const struct pasid_table *t, struct viommu_req_attach_table *req)
 {
-	const struct descriptor d = {.giov = 1};
+	const struct descriptor d = describe(t);
 
 	pasid_table_request(t, FORMAT_GCR3, req);
 	memcpy(req->descriptor, &d, sizeof(d));

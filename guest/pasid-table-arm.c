@@ -13,6 +13,7 @@
 #define CD_SIZE_LOG2 6
 
 #define CD_T0SZ(n)  ((u64)(n))
+#define CD_TG0(n)   ((u64)(n) << 6)
 #define CD_EPD1	    BIT_ULL(30)
 #define CD_VALID    BIT_ULL(31)
 #define CD_IPS(n)   ((u64)(n) << 32)
@@ -24,11 +25,15 @@
 
 #define MAIR_WRITE_BACK 0xff
 
-#define STE_VALID      BIT_ULL(0)
-#define STE_STAGE_1    (5ULL << 1)
-#define STE_FMT(fmt)   ((u64)(fmt) << 4)
-#define STE_CDMAX(n)   ((u64)(n) << 59)
-#define STE_S1DSS_CD_0 2ULL
+#define STE_VALID    BIT_ULL(0)
+#define STE_STAGE_1  (5ULL << 1)
+#define STE_FMT(fmt) ((u64)(fmt) << 4)
+#define STE_CDMAX(n) ((u64)(n) << 59)
+
+/* S1DSS */
+#define STE_TERMINATE 0ULL
+#define STE_BYPASS    1ULL
+#define STE_CD_0      2ULL
 
 /* log2 of the CDs behind an entry of the first level, and of the pages that they take. */
 static unsigned int leaf_bits(const struct pasid_table *t)
@@ -74,11 +79,18 @@ static void arm_free(struct pasid_table *t)
 	pages_put(t->base, base_order(t));
 }
 
+/* TG0, by log2 of the granule. */
+static u64 granule(unsigned int page)
+{
+	return page == 16 ? 1 : page == 14 ? 2 : 0;
+}
+
 static void arm_prepare(const struct pasid_table *t, const struct page_table *pt, u32 id,
 			struct pasid_entry *e)
 {
-	e->word[0] = CD_T0SZ(16) | CD_EPD1 | CD_VALID | CD_IPS(t->cfg.vendor.arm.oas) | CD_AA64 |
-		     CD_R | CD_A | CD_ASET | CD_ASID(id);
+	e->word[0] = CD_T0SZ(64 - page_table_bits(pt->kind)) |
+		     CD_TG0(granule(page_table_page(pt->kind))) | CD_EPD1 | CD_VALID |
+		     CD_IPS(t->cfg.vendor.arm.oas) | CD_AA64 | CD_R | CD_A | CD_ASET | CD_ASID(id);
 	e->word[1] = gpa_of(pt->root);
 	e->word[3] = MAIR_WRITE_BACK;
 }
@@ -103,10 +115,15 @@ static int arm_write(struct pasid_table *t, u32 pasid, const struct pasid_entry 
 
 static void arm_attach(const struct pasid_table *t, struct viommu_req_attach_table *req)
 {
+	static const u64 s1dss[] = {
+		[PLAIN_ENTRY_0] = STE_CD_0,
+		[PLAIN_BYPASS] = STE_BYPASS,
+		[PLAIN_REFUSED] = STE_TERMINATE,
+	};
 	const u64 ste[2] = {
 		STE_VALID | STE_STAGE_1 | STE_FMT(t->cfg.vendor.arm.cd_table) | gpa_of(t->base) |
 			STE_CDMAX(t->cfg.pasid_bits),
-		STE_S1DSS_CD_0,
+		s1dss[t->cfg.plain],
 	};
 
 	pasid_table_request(t, FORMAT, req);

@@ -11,9 +11,9 @@
 #define FORMAT 2
 
 #define FLAG_SRE   BIT(0)
+#define FLAG_EAFE  BIT(1)
+#define FLAG_WPE   BIT(2)
 #define FLAG_PASID BIT(8)
-
-#define BITS_4_LEVELS 48
 
 struct descriptor {
 	u64 fsptptr;
@@ -33,22 +33,32 @@ static void intel_free(struct pasid_table *t)
 	pages_put(t->base, 0);
 }
 
+/* Both halves count. */
+static u32 addr_width(enum page_table_kind kind)
+{
+	return page_table_bits(kind) + 1;
+}
+
 static void intel_prepare(const struct pasid_table *t, const struct page_table *pt, u32 id,
 			  struct pasid_entry *e)
 {
 	(void)t;
 	(void)id;
 	e->word[0] = gpa_of(pt->root);
+	e->word[1] = addr_width(pt->kind);
 }
 
-static void fill(const struct pasid_table *t, u32 pasid, u64 root,
+static void fill(const struct pasid_table *t, u32 pasid, u64 root, u32 width,
 		 struct viommu_req_attach_table *req)
 {
+	const struct pasid_table_cfg *cfg = &t->cfg;
 	const struct descriptor d = {
 		.fsptptr = root,
 		.pasid = pasid,
-		.flags = (pasid ? FLAG_PASID : 0) | (t->cfg.vendor.intel.supervisor ? FLAG_SRE : 0),
-		.addr_width = BITS_4_LEVELS,
+		.flags = (pasid ? FLAG_PASID : 0) | (cfg->vendor.intel.supervisor ? FLAG_SRE : 0) |
+			 (cfg->vendor.intel.extended ? FLAG_EAFE : 0) |
+			 (cfg->vendor.intel.write_protect ? FLAG_WPE : 0),
+		.addr_width = width,
 	};
 
 	pasid_table_request(t, FORMAT, req);
@@ -61,13 +71,16 @@ static int intel_write(struct pasid_table *t, u32 pasid, const struct pasid_entr
 
 	if (pasid && !e)
 		return viommu_detach_pasid(t->iommu, t->domain, t->endpoint, pasid);
-	fill(t, pasid, e ? e->word[0] : gpa_of(t->base), &req);
+	if (e)
+		fill(t, pasid, e->word[0], e->word[1], &req);
+	else
+		fill(t, pasid, gpa_of(t->base), addr_width(t->cfg.pages), &req);
 	return viommu_request(t->iommu, &req, sizeof(req));
 }
 
 static void intel_attach(const struct pasid_table *t, struct viommu_req_attach_table *req)
 {
-	fill(t, 0, gpa_of(t->base), req);
+	fill(t, 0, gpa_of(t->base), addr_width(t->cfg.pages), req);
 }
 
 const struct pasid_table_ops pasid_table_intel = {

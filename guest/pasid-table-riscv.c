@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * RISC-V: a process directory of 1 to 3 levels, or one that the device keeps. With DPE accesses
- * without a PASID have entry 0. RISC-V IOMMU Architecture Specification, "Process-Directory-Table";
- * docs/page-tables.md, "RISC-V".
+ * RISC-V: a process directory of 1 to 3 levels, or one that the device keeps. DPE is what gives
+ * accesses without a PASID entry 0. RISC-V IOMMU Architecture Specification,
+ * "Process-Directory-Table"; docs/page-tables.md, "RISC-V".
  */
 #include "pasid-table.h"
 #include "rt/core.h"
@@ -12,6 +12,7 @@
 
 #define TC_V	BIT_ULL(0)
 #define TC_PDTV BIT_ULL(5)
+#define TC_SADE BIT_ULL(8)
 #define TC_DPE	BIT_ULL(9)
 
 #define TA_V	     BIT_ULL(0)
@@ -22,6 +23,7 @@
 #define MODE(n) ((u64)(n) << 60)
 #define SV39	8
 #define SV48	9
+#define SV57	10
 
 #define FLAG_PASID   BIT(0)
 #define FLAG_MANAGED BIT(1)
@@ -67,13 +69,18 @@ static void riscv_free(struct pasid_table *t)
 		free_level(t->base, t->cfg.vendor.riscv.directory - RISCV_PD8);
 }
 
+static u64 mode(enum page_table_kind kind)
+{
+	return MODE(kind == PAGE_TABLE_SV39 ? SV39 : kind == PAGE_TABLE_SV57 ? SV57 : SV48);
+}
+
 /* PC.ta and PC.fsc */
 static void riscv_prepare(const struct pasid_table *t, const struct page_table *pt, u32 id,
 			  struct pasid_entry *e)
 {
 	(void)t;
 	e->word[0] = TA_V | TA_ENS | TA_SUM | TA_PSCID(id);
-	e->word[1] = MODE(pt->kind == PAGE_TABLE_SV39 ? SV39 : SV48) | gpa_of(pt->root) >> PAGE_4K;
+	e->word[1] = mode(pt->kind) | gpa_of(pt->root) >> PAGE_4K;
 }
 
 static int riscv_write(struct pasid_table *t, u32 pasid, const struct pasid_entry *e)
@@ -103,10 +110,17 @@ static void request(const struct pasid_table *t, const struct descriptor *d,
 	memcpy(req->descriptor, d, sizeof(*d));
 }
 
+/* DC.tc */
+static u64 device_tc(const struct pasid_table *t)
+{
+	return TC_V | TC_PDTV | (t->cfg.plain == PLAIN_ENTRY_0 ? TC_DPE : 0) |
+	       (t->cfg.vendor.riscv.marks ? TC_SADE : 0);
+}
+
 static void riscv_attach(const struct pasid_table *t, struct viommu_req_attach_table *req)
 {
 	const struct descriptor d = {
-		.tc = TC_V | TC_PDTV | TC_DPE,
+		.tc = device_tc(t),
 		.fsc = MODE(t->cfg.vendor.riscv.directory) | gpa_of(t->base) >> PAGE_4K,
 	};
 
@@ -148,7 +162,7 @@ static int gipc_write(struct pasid_table *t, u32 pasid, const struct pasid_entry
 
 static void gipc_attach(const struct pasid_table *t, struct viommu_req_attach_table *req)
 {
-	const struct descriptor d = {.tc = TC_V | TC_PDTV | TC_DPE, .flags = FLAG_MANAGED};
+	const struct descriptor d = {.tc = device_tc(t), .flags = FLAG_MANAGED};
 
 	request(t, &d, req);
 }

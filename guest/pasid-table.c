@@ -122,10 +122,11 @@ void pasid_table_inv_domain(const struct pasid_table *t, struct viommu_req_inval
 	inv_start(t, VIOMMU_INVALIDATE_DOMAIN, req);
 }
 
-void pasid_table_inv_id(const struct pasid_table *t, u32 id, struct viommu_req_invalidate *req)
+void pasid_table_inv_id(const struct pasid_table *t, u32 id, bool global,
+			struct viommu_req_invalidate *req)
 {
 	inv_start(t, VIOMMU_INVALIDATE_DOMAIN, req);
-	req->flags = VIOMMU_INVALIDATE_F_ID;
+	req->flags = VIOMMU_INVALIDATE_F_ID | (global ? VIOMMU_INVALIDATE_F_GLOBAL : 0);
 	req->id = id;
 }
 
@@ -246,11 +247,10 @@ static bool probe_riscv(const struct viommu_property *p, struct pasid_table_cfg 
 	return field(capabilities, 10, 10) && (kept || field(capabilities, 40, 38));
 }
 
-bool pasid_table_probe(const struct viommu_property *p, struct pasid_table_cfg *cfg)
+static bool probe_property(const struct viommu_property *p, struct pasid_table_cfg *cfg)
 {
 	unsigned int len = sizeof(*p) + p->length;
 
-	*cfg = (struct pasid_table_cfg){0};
 	switch (p->type & VIOMMU_PROBE_TYPE_MASK) {
 	case PROPERTY_ARM:
 		return len == 56 && probe_arm(p, cfg);
@@ -263,4 +263,13 @@ bool pasid_table_probe(const struct viommu_property *p, struct pasid_table_cfg *
 	default:
 		return false;
 	}
+}
+
+bool pasid_table_probe(const struct viommu_property *p, struct pasid_table_cfg *cfg)
+{
+	*cfg = (struct pasid_table_cfg){0};
+	if (!probe_property(p, cfg))
+		return false;
+	cfg->pages = pasid_table_pages(cfg->format);
+	return true;
 }

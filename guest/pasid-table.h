@@ -5,7 +5,8 @@
  * guest's memory, or the device keeps it and an entry is written by a request: who uses the
  * library sees no difference.
  *
- * Entry 0 is of accesses without a PASID. An IOMMU may take an access with PASID 0 for one of
+ * Entry 0 is of accesses without a PASID, if the caller does not want another thing for those. An
+ * IOMMU may take an access with PASID 0 for one of
  * those, or refuse it.
  *
  * A driver allocates a table, attaches it, and for each PASID prepares an entry, writes it and
@@ -42,24 +43,37 @@ enum riscv_directory {
 	RISCV_PD20 = 3,
 };
 
+/* What becomes of accesses without a PASID. */
+enum pasid_table_plain {
+	PLAIN_ENTRY_0,
+	PLAIN_BYPASS, /* their addresses are GPAs; not with VT-d */
+	PLAIN_REFUSED, /* only with SMMUv3 */
+};
+
 /* What the property says is the most; the caller may choose less before pasid_table_alloc(). */
 struct pasid_table_cfg {
 	enum pasid_table_format format;
 	unsigned int pasid_bits; /* PASIDs that the table has */
 	bool has_id; /* entries have an ASID or PSCID, which INVALIDATE can name */
+	enum page_table_kind pages; /* with AMD of all entries; else an entry may have another */
+	enum pasid_table_plain plain;
 	union {
 		struct {
 			enum arm_cd_table cd_table;
 			u8 oas; /* as in IDR5 */
 		} arm;
 		struct {
-			bool supervisor; /* accesses with privilege are served */
+			bool supervisor; /* accesses with privilege are served (SRE) */
+			bool write_protect; /* and write only where users may (WPE) */
+			bool extended; /* pages are marked as accessed in one more bit (EAFE) */
 		} intel;
 		struct {
 			u8 glx; /* levels - 1 */
+			bool unmarked; /* pages are not marked (gaupdatedis) */
 		} amd;
 		struct {
 			enum riscv_directory directory;
+			bool marks; /* pages are marked by the IOMMU (SADE), not by the guest */
 		} riscv;
 	} vendor;
 };
@@ -113,7 +127,7 @@ bool pasid_table_probe(const struct viommu_property *p, struct pasid_table_cfg *
 
 const char *pasid_table_name(enum pasid_table_format format);
 
-/* The page tables that such entries lead to; RISC-V could as well have PAGE_TABLE_SV39. */
+/* What pasid_table_probe() chooses as page tables of the format. */
 enum page_table_kind pasid_table_pages(enum pasid_table_format format);
 
 int pasid_table_alloc(struct pasid_table *t, struct viommu *iommu,
@@ -131,9 +145,13 @@ int pasid_table_set(struct pasid_table *t, u32 pasid, const struct page_table *p
 /* The same of no entry: accesses of that PASID are refused. */
 int pasid_table_clear(struct pasid_table *t, u32 pasid);
 
-/* Builders of INVALIDATE, to be sent with viommu_request(). @pasid is 0 for none. */
+/*
+ * Builders of INVALIDATE, to be sent with viommu_request(). @pasid is 0 for none; @global: what
+ * is global, too.
+ */
 void pasid_table_inv_domain(const struct pasid_table *t, struct viommu_req_invalidate *req);
-void pasid_table_inv_id(const struct pasid_table *t, u32 id, struct viommu_req_invalidate *req);
+void pasid_table_inv_id(const struct pasid_table *t, u32 id, bool global,
+			struct viommu_req_invalidate *req);
 void pasid_table_inv_pasid(const struct pasid_table *t, u32 pasid,
 			   struct viommu_req_invalidate *req);
 void pasid_table_inv_address(const struct pasid_table *t, u32 pasid, u64 address, u64 nr_pages,

@@ -114,7 +114,7 @@ static int tables_invalidate(struct space *s, enum inv_scope scope, u64 iova,
 		pasid_table_inv_pasid(&s->t->table, s->pasid, &req);
 		break;
 	case INV_ID:
-		pasid_table_inv_id(&s->t->table, s->id, &req);
+		pasid_table_inv_id(&s->t->table, s->id, false, &req);
 		break;
 	default:
 		pasid_table_inv_domain(&s->t->table, &req);
