@@ -145,6 +145,40 @@ int unmap(u32 domain, u64 start, u64 last)
 	return guest_status(&req, sizeof(req));
 }
 
+int attach_table(u32 domain, u32 endpoint, u8 format, const void *desc, size_t len)
+{
+	struct viommu_attach_table req = {
+		.head.type = VIOMMU_T_ATTACH_TABLE,
+		.domain = htole32(domain),
+		.endpoint = htole32(endpoint),
+		.format = format,
+	};
+
+	memcpy(req.descriptor, desc, len);
+	return guest_status(&req, sizeof(req));
+}
+
+int detach_pasid(u32 domain, u32 endpoint, u32 pasid, u32 flags)
+{
+	const struct viommu_detach req = {
+		.head.type = VIOMMU_T_DETACH,
+		.domain = htole32(domain),
+		.endpoint = htole32(endpoint),
+		.pasid = htole32(pasid),
+		.flags = htole32(flags),
+	};
+
+	return guest_status(&req, sizeof(req));
+}
+
+int invalidate(const struct viommu_invalidate *req)
+{
+	struct viommu_invalidate r = *req;
+
+	r.head.type = VIOMMU_T_INVALIDATE;
+	return guest_status(&r, sizeof(r));
+}
+
 int map_page(u32 domain, u64 iova, u64 gpa)
 {
 	return map(domain, iova, iova + GRANULE - 1, gpa, RW);

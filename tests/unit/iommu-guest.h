@@ -76,6 +76,11 @@ int map(u32 domain, u64 start, u64 last, u64 gpa, u32 flags);
 int unmap(u32 domain, u64 start, u64 last);
 #define RW (VIOMMU_MAP_READ | VIOMMU_MAP_WRITE)
 
+/* ATTACH_TABLE with the first @len bytes of a descriptor, and what else there is with it. */
+int attach_table(u32 domain, u32 endpoint, u8 format, const void *desc, size_t len);
+int detach_pasid(u32 domain, u32 endpoint, u32 pasid, u32 flags);
+int invalidate(const struct viommu_invalidate *req); /* but for its head */
+
 /* Maps one page; most tests need no more. */
 int map_page(u32 domain, u64 iova, u64 gpa);
 int unmap_page(u32 domain, u64 iova);

@@ -49,15 +49,8 @@ static int attach_table_as(u8 format, u32 domain, u32 endpoint, u64 table, u32 p
 		.pasid = htole32(pasid),
 		.id = htole32(id),
 	};
-	struct viommu_attach_table req = {
-		.head.type = VIOMMU_T_ATTACH_TABLE,
-		.domain = htole32(domain),
-		.endpoint = htole32(endpoint),
-		.format = format,
-	};
 
-	memcpy(req.descriptor, &desc, sizeof(desc));
-	return guest_status(&req, sizeof(req));
+	return attach_table(domain, endpoint, format, &desc, sizeof(desc));
 }
 
 static int attach_base(u32 domain, unsigned int n, u64 table)
@@ -70,30 +63,9 @@ static int attach_pasid(u32 domain, unsigned int n, u32 pasid, u64 table)
 	return attach_table_as(TOY_PASID, domain, ep_id(n), table, pasid, pasid + 10, 0);
 }
 
-static int detach_pasid(u32 domain, u32 endpoint, u32 pasid, u32 flags)
-{
-	const struct viommu_detach req = {
-		.head.type = VIOMMU_T_DETACH,
-		.domain = htole32(domain),
-		.endpoint = htole32(endpoint),
-		.pasid = htole32(pasid),
-		.flags = htole32(flags),
-	};
-
-	return guest_status(&req, sizeof(req));
-}
-
-static int invalidate_req(const struct viommu_invalidate *in)
-{
-	struct viommu_invalidate req = *in;
-
-	req.head.type = VIOMMU_T_INVALIDATE;
-	return guest_status(&req, sizeof(req));
-}
-
 static int invalidate_domain(u32 domain)
 {
-	return invalidate_req(&(struct viommu_invalidate){
+	return invalidate(&(struct viommu_invalidate){
 		.scope = VIOMMU_INVALIDATE_DOMAIN,
 		.caches = VIOMMU_INVALIDATE_C_TLB,
 		.domain = htole32(domain),
@@ -102,7 +74,7 @@ static int invalidate_domain(u32 domain)
 
 static int invalidate_pasid(u32 domain, u32 pasid)
 {
-	return invalidate_req(&(struct viommu_invalidate){
+	return invalidate(&(struct viommu_invalidate){
 		.scope = VIOMMU_INVALIDATE_PASID,
 		.caches = VIOMMU_INVALIDATE_C_TLB,
 		.flags = htole16(VIOMMU_INVALIDATE_F_PASID),
@@ -113,7 +85,7 @@ static int invalidate_pasid(u32 domain, u32 pasid)
 
 static int invalidate_pages(u32 domain, u64 address, u64 nr)
 {
-	return invalidate_req(&(struct viommu_invalidate){
+	return invalidate(&(struct viommu_invalidate){
 		.scope = VIOMMU_INVALIDATE_ADDRESS,
 		.caches = VIOMMU_INVALIDATE_C_TLB,
 		.domain = htole32(domain),
@@ -502,27 +474,27 @@ TEST(invalidate_by_id)
 	start();
 	CHECK_EQ(attach_base(1, 0, TABLE(0)), VIOMMU_S_OK);
 	cache_and_change(DMA_NO_PASID, TABLE(0));
-	CHECK_EQ(invalidate_req(&inv), VIOMMU_S_OK);
+	CHECK_EQ(invalidate(&inv), VIOMMU_S_OK);
 	CHECK(!is_gone(DMA_NO_PASID));
 	inv.id = htole64(1);
-	CHECK_EQ(invalidate_req(&inv), VIOMMU_S_OK);
+	CHECK_EQ(invalidate(&inv), VIOMMU_S_OK);
 	CHECK(is_gone(DMA_NO_PASID));
 
 	/* Global entries stay unless they are meant, too. */
 	set_entry(TABLE(0), 4, PAGE(0) | TOY_P | TOY_G);
 	CHECK_EQ(reach(0, 0x4000, DMA_READ), PAGE(0));
 	set_entry(TABLE(0), 4, PAGE(1) | TOY_P | TOY_G);
-	CHECK_EQ(invalidate_req(&inv), VIOMMU_S_OK);
+	CHECK_EQ(invalidate(&inv), VIOMMU_S_OK);
 	CHECK_EQ(reach(0, 0x4000, DMA_READ), PAGE(0));
 	inv.flags = htole16(VIOMMU_INVALIDATE_F_ID | VIOMMU_INVALIDATE_F_GLOBAL);
-	CHECK_EQ(invalidate_req(&inv), VIOMMU_S_OK);
+	CHECK_EQ(invalidate(&inv), VIOMMU_S_OK);
 	CHECK_EQ(reach(0, 0x4000, DMA_READ), PAGE(1));
 
 	/* The ID in a PASID's entry may have been another one. */
 	cache_and_change(DMA_NO_PASID, TABLE(0));
 	inv.caches = VIOMMU_INVALIDATE_C_PASID;
 	inv.id = htole64(99);
-	CHECK_EQ(invalidate_req(&inv), VIOMMU_S_OK);
+	CHECK_EQ(invalidate(&inv), VIOMMU_S_OK);
 	CHECK(is_gone(DMA_NO_PASID));
 	guest_end();
 }
@@ -539,16 +511,16 @@ TEST(invalidate_checks_each_field)
 	};
 	struct viommu_invalidate inv = good;
 
-#define BAD(member, value, status)                      \
-	do {                                            \
-		inv = good;                             \
-		inv.member = (value);                   \
-		CHECK_EQ(invalidate_req(&inv), status); \
+#define BAD(member, value, status)                  \
+	do {                                        \
+		inv = good;                         \
+		inv.member = (value);               \
+		CHECK_EQ(invalidate(&inv), status); \
 	} while (0)
 
 	start();
 	CHECK_EQ(attach_base(1, 0, TABLE(0)), VIOMMU_S_OK);
-	CHECK_EQ(invalidate_req(&good), VIOMMU_S_OK);
+	CHECK_EQ(invalidate(&good), VIOMMU_S_OK);
 	BAD(scope, 0, VIOMMU_S_INVAL);
 	BAD(scope, 4, VIOMMU_S_INVAL);
 	/* An address means nothing to the larger scopes. */
@@ -571,15 +543,15 @@ TEST(invalidate_checks_each_field)
 	inv = good;
 	inv.flags = htole16(VIOMMU_INVALIDATE_F_PASID);
 	inv.pasid = htole32(1 << 20);
-	CHECK_EQ(invalidate_req(&inv), VIOMMU_S_RANGE);
+	CHECK_EQ(invalidate(&inv), VIOMMU_S_RANGE);
 	inv = good;
 	inv.flags = htole16(VIOMMU_INVALIDATE_F_ID);
 	inv.id = htole64(1ULL << 32);
-	CHECK_EQ(invalidate_req(&inv), VIOMMU_S_INVAL);
+	CHECK_EQ(invalidate(&inv), VIOMMU_S_INVAL);
 	/* To the last address. */
 	inv = good;
 	inv.address = htole64(0xfffffffffffff000);
-	CHECK_EQ(invalidate_req(&inv), VIOMMU_S_OK);
+	CHECK_EQ(invalidate(&inv), VIOMMU_S_OK);
 	CHECK_EQ(guest_status(&good, sizeof(good) - 1), NO_ANSWER);
 	guest_end();
 #undef BAD
