@@ -34,6 +34,7 @@ static int disk_leave(int ret)
 {
 	pthread_mutex_lock(&tdisk.lock);
 	tdisk.finished++;
+	pthread_cond_broadcast(&tdisk.changed);
 	pthread_mutex_unlock(&tdisk.lock);
 	return ret;
 }
@@ -127,6 +128,22 @@ void gate_wait(unsigned int waiting)
 {
 	pthread_mutex_lock(&tdisk.lock);
 	while (tdisk.waiting < waiting)
+		pthread_cond_wait(&tdisk.changed, &tdisk.lock);
+	pthread_mutex_unlock(&tdisk.lock);
+}
+
+void gate_pass(void)
+{
+	pthread_mutex_lock(&tdisk.lock);
+	tdisk.passes++;
+	pthread_cond_broadcast(&tdisk.changed);
+	pthread_mutex_unlock(&tdisk.lock);
+}
+
+void gate_wait_finished(unsigned int finished)
+{
+	pthread_mutex_lock(&tdisk.lock);
+	while (tdisk.finished < finished)
 		pthread_cond_wait(&tdisk.changed, &tdisk.lock);
 	pthread_mutex_unlock(&tdisk.lock);
 }

@@ -49,6 +49,9 @@ extern struct test_disk tdisk;
 void gate_close(void);
 void gate_open(void);
 void gate_wait(unsigned int waiting);
+/* One more may go on; until so many have ended. */
+void gate_pass(void);
+void gate_wait_finished(unsigned int finished);
 
 /* One of the disk's counters, while the device is at work. */
 unsigned int disk_count(const unsigned int *count);

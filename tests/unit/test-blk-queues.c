@@ -143,61 +143,6 @@ TEST(behind_an_iommu)
 	blk_guest_end();
 }
 
-/* An UNMAP of the buffer waits for the disk to be done with it. */
-struct unmapper {
-	pthread_t thread;
-	unsigned int finished; /* operations of the disk at the end of the UNMAP */
-};
-
-static void *unmapper_run(void *opaque)
-{
-	struct unmapper *u = opaque;
-
-	CHECK_EQ(iommu_unmap(&guest.iommu, 1, DATA_BASE, DATA_BASE + MiB - 1), 0);
-	u->finished = disk_count(&tdisk.finished);
-	return NULL;
-}
-
-TEST(unmap_waits)
-{
-	const struct mapping queues = {
-		.start = GUEST_BASE,
-		.last = DATA_BASE - 1,
-		.gpa = GUEST_BASE,
-		.flags = MAPPING_READ | MAPPING_WRITE,
-	};
-	const struct mapping data = {
-		.start = DATA_BASE,
-		.last = DATA_BASE + MiB - 1,
-		.gpa = DATA_BASE,
-		.flags = MAPPING_READ | MAPPING_WRITE,
-	};
-	struct driver_queue *q = &guest.queues[0];
-	struct unmapper u;
-	struct seg segs[3];
-	u16 head;
-
-	blk_guest_start(&(struct blk_guest_options){.iommu = true});
-	CHECK_EQ(iommu_map(&guest.iommu, 1, &queues), 0);
-	CHECK_EQ(iommu_map(&guest.iommu, 1, &data), 0);
-	status_set(VIRTIO_CONFIG_S_DRIVER_OK);
-	put_header(q, VIRTIO_BLK_T_IN, 0);
-	segs[0] = (struct seg){q->scratch, 16};
-	segs[1] = (struct seg){DATA_BASE, 4096};
-	segs[2] = (struct seg){q->scratch + STATUS_OFF, 1};
-	gate_close();
-	head = add_chain(q, segs, 1, 2, 0);
-	kick(q, 1);
-	gate_wait(1);
-	CHECK_EQ(pthread_create(&u.thread, NULL, unmapper_run, &u), 0);
-	gate_open();
-	pthread_join(u.thread, NULL);
-	CHECK_EQ(u.finished, 1);
-	if (wait_used(q, 1))
-		CHECK_EQ(take_used(q, head), 4097);
-	blk_guest_end();
-}
-
 TEST(kick_before_driver_ok)
 {
 	struct driver_queue *q = &guest.queues[0];

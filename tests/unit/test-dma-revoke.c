@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Accesses against those who take a translation away: once UNMAP, DETACH or a reset has
- * returned, no access runs that began before. Whether a thread waits is seen at the
- * channel, so that nothing here depends on time.
+ * returned, no access runs that began before.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -12,47 +11,10 @@
 #include <string.h>
 
 #include "dma-guest.h"
+#include "revoker.h"
 #include "unit.h"
 
 #define IOVA 0x7000000000ULL
-
-/* A thread that revokes. */
-struct revoker {
-	pthread_t thread;
-	void (*revoke)(void);
-	_Atomic bool done;
-};
-
-static void *revoker_run(void *arg)
-{
-	struct revoker *r = arg;
-
-	r->revoke();
-	atomic_store(&r->done, true);
-	return NULL;
-}
-
-static void revoker_start(struct revoker *r, void (*revoke)(void))
-{
-	r->revoke = revoke;
-	atomic_store(&r->done, false);
-	if (pthread_create(&r->thread, NULL, revoker_run, r))
-		abort();
-}
-
-/* Until it has come to its end, or to a wait for an access of @chan: whether the latter. */
-static bool revoker_waits(struct revoker *r, struct dma_chan *chan)
-{
-	while (!atomic_load(&r->done) && !atomic_load(&chan->waiting))
-		sched_yield();
-	return !atomic_load(&r->done);
-}
-
-static void revoker_join(struct revoker *r)
-{
-	pthread_join(r->thread, NULL);
-	CHECK(atomic_load(&r->done));
-}
 
 static dma_handle_t open_access(struct dma_chan *chan, u64 iova, u64 len)
 {
