@@ -97,6 +97,10 @@ $(SYSROOT_READY): tests/sysroot
 	@touch $@
 endif
 
+FAILING_CALLS := malloc calloc realloc aligned_alloc posix_memalign strdup free mmap memfd_create \
+	eventfd epoll_create1 epoll_ctl timerfd_create signalfd socket bind listen symlink open \
+	pthread_create
+
 # The same sources in three ways: as they are, with sanitizers, and with one that finds data races.
 # $(1) is the folder, $(2) what is added to the flags.
 define build-rules
@@ -122,6 +126,9 @@ $(1)/tests/unit/%.o: LKVM_CFLAGS += -Itests/unit
 
 # It makes up what an architecture adds to the tree: the first definition counts.
 $(1)/tests/test-board: TEST_LDFLAGS := -Wl$(comma)-z$(comma)muldefs
+
+# Calls that lead to tests/unit/fail-nth.c.
+$(1)/tests/test-fail-%: TEST_LDFLAGS := $(FAILING_CALLS:%=-Wl$(comma)--wrap=%)
 
 $(UNIT_TESTS:%=$(1)/tests/%): $(1)/tests/%: $(1)/tests/helpers.a $(1)/lkvm.a
 	@mkdir -p $$(@D)
