@@ -182,7 +182,7 @@ $(BENCH_TOOLS): $(BUILD)/tests/%: $(BUILD)/tests/bench/%.o
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
-LAB_TOOLS := $(BUILD)/tests/pty-run $(BUILD)/tests/socket-cat $(BUILD)/tests/tap-run
+LAB_TOOLS := $(addprefix $(BUILD)/tests/,pty-run socket-cat tap-run vfio-dma)
 lab-tools: $(LAB_TOOLS)
 $(LAB_TOOLS): $(BUILD)/tests/%: $(BUILD)/tests/tools/%.o
 	@mkdir -p $(@D)
