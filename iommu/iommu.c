@@ -76,17 +76,6 @@ struct iommu_domain *iommu_find_domain(struct iommu *iommu, u32 id)
 	return NULL;
 }
 
-/* Lookups of busy devices, which overlap all the time, must not keep MAP and UNMAP out. */
-static void init_domain_lock(pthread_rwlock_t *lock)
-{
-	pthread_rwlockattr_t attr;
-
-	pthread_rwlockattr_init(&attr);
-	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
-	pthread_rwlock_init(lock, &attr);
-	pthread_rwlockattr_destroy(&attr);
-}
-
 bool iommu_domain_in_range(const struct iommu *iommu, u32 id)
 {
 	return id >= iommu->config.domain_start && id <= iommu->config.domain_last;
@@ -111,7 +100,6 @@ struct iommu_domain *iommu_domain_new(struct iommu *iommu, u32 id, enum domain_k
 	domain->bypass = kind == DOMAIN_BYPASS;
 	domain->format = format;
 	list_init(&domain->endpoints);
-	init_domain_lock(&domain->lock);
 	list_add_tail(&domain->node, &iommu->domains);
 	return domain;
 }
@@ -127,7 +115,6 @@ void iommu_domain_free(struct iommu *iommu, struct iommu_domain *domain)
 		iommu->nr_tables -= pasid_tables_count(domain->pasids);
 		pasid_tables_free(domain->pasids);
 	}
-	pthread_rwlock_destroy(&domain->lock);
 	free(domain);
 }
 
@@ -338,9 +325,7 @@ int iommu_map(struct iommu *iommu, u32 domain_id, const struct mapping *m)
 			      : -ENOMEM;
 		goto out;
 	}
-	pthread_rwlock_wrlock(&domain->lock);
 	ret = mapping_store_add(domain->mappings, m);
-	pthread_rwlock_unlock(&domain->lock);
 	if (ret == -EEXIST)
 		ret = -EINVAL;
 	if (!ret)
@@ -367,9 +352,7 @@ int iommu_unmap(struct iommu *iommu, u32 domain_id, u64 start, u64 last)
 		ret = -ERANGE;
 		goto out;
 	}
-	pthread_rwlock_wrlock(&domain->lock);
 	ret = mapping_store_remove(domain->mappings, start, last, &removed);
-	pthread_rwlock_unlock(&domain->lock);
 	if (ret || !removed)
 		goto out;
 	iommu->nr_mappings -= removed;
@@ -473,7 +456,6 @@ int iommu_translate(struct iommu_endpoint *ep, const struct guest_mem *mem, u32 
 {
 	struct iommu_domain *domain = atomic_load(&ep->domain);
 	struct mapping m;
-	bool found;
 
 	if (domain ? domain->bypass : atomic_load(&ep->iommu->bypass)) {
 		*run = (struct iommu_run){
@@ -492,10 +474,7 @@ int iommu_translate(struct iommu_endpoint *ep, const struct guest_mem *mem, u32 
 	if (pasid != DMA_NO_PASID)
 		return no_translation(fault, IOMMU_FAULT_DOMAIN, "no table of that PASID");
 
-	pthread_rwlock_rdlock(&domain->lock);
-	found = mapping_store_find(domain->mappings, iova, &m);
-	pthread_rwlock_unlock(&domain->lock);
-	if (!found)
+	if (!mapping_store_find(domain->mappings, iova, &m))
 		return no_translation(fault, IOMMU_FAULT_MAPPING, "not mapped");
 	*run = (struct iommu_run){
 		.start = m.start,

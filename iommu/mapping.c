@@ -8,9 +8,16 @@
  *
  * Nodes come from slabs that are released with the store only. Adding reserves all
  * the nodes it may need before it changes anything; removing needs none.
+ *
+ * A lookup takes no lock. A change makes the store's sequence number odd and, when it is done,
+ * even; a lookup in which the number was not the same even one all the time may have read
+ * anything, and begins anew. It follows no pointer and trusts no index before it knows that they
+ * were read in peace, and a node, whatever becomes of it, is memory of the store.
  */
 #include <assert.h>
 #include <errno.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -23,8 +30,8 @@
 /* Keys are searched in blocks of one cache line. */
 #define BLOCK (CACHE_LINE / sizeof(u64))
 
-#define LEAF_MAX  40
-#define INNER_MAX 56
+#define LEAF_MAX  40U
+#define INNER_MAX 56U
 
 /*
  * Below the minimum a node is merged with a neighbour if the sum leaves room for a
@@ -94,6 +101,8 @@ struct path {
 };
 
 struct mapping_store {
+	_Atomic u32 seq; /* odd: a change is going on */
+	_Atomic u32 disturbed; /* lookups that changes have to leave alone for once */
 	void *root;
 	unsigned int height; /* 0: the root is a leaf */
 	u64 count;
@@ -123,6 +132,12 @@ static __thread struct {
 	u64 shape;
 	const struct leaf *leaf;
 } hint;
+
+/* Of a lookup, which reads what may change meanwhile. */
+#define RACY __attribute__((no_sanitize("thread")))
+
+/* So often a lookup begins anew before it keeps changes away. */
+#define LOOKUP_TRIES 16
 
 static void *default_alloc(size_t align, size_t size)
 {
@@ -241,7 +256,7 @@ static struct inner *new_inner(struct mapping_store *store)
 }
 
 /* How many keys of a block are below @x; no branch to mispredict. */
-static inline unsigned int block_rank(const u64 *key, u64 x)
+RACY static inline unsigned int block_rank(const u64 *key, u64 x)
 {
 	unsigned int n = 0;
 
@@ -251,7 +266,7 @@ static inline unsigned int block_rank(const u64 *key, u64 x)
 }
 
 /* Index of the first mapping that ends at or after @iova; nr if none does. */
-static inline unsigned int leaf_rank(const struct leaf *leaf, u64 iova)
+RACY static inline unsigned int leaf_rank(const struct leaf *leaf, u64 iova)
 {
 	unsigned int pos = 0;
 
@@ -261,7 +276,7 @@ static inline unsigned int leaf_rank(const struct leaf *leaf, u64 iova)
 }
 
 /* Index of the child that @iova belongs to. */
-static inline unsigned int inner_rank(const struct inner *node, u64 iova)
+RACY static inline unsigned int inner_rank(const struct inner *node, u64 iova)
 {
 	unsigned int pos = 0;
 
@@ -277,32 +292,67 @@ static void update_guide(struct inner *node)
 		node->guide[i] = node->key[(i + 1) * BLOCK - 1];
 }
 
-/* The lines of a leaf come from memory together instead of one after the other. */
-static inline void prefetch_leaf(const void *leaf)
+/*
+ * The lines of a node come from memory together instead of one after the other. Near the root
+ * they are in the cache anyway.
+ */
+static inline void prefetch_node(const void *node, unsigned int level)
 {
-	for (size_t i = 0; i < sizeof(struct leaf); i += CACHE_LINE)
-		__builtin_prefetch((const char *)leaf + i);
+	for (size_t i = 0; level < 2 && i < NODE_SIZE; i += CACHE_LINE)
+		__builtin_prefetch((const char *)node + i);
 }
 
-static const struct leaf *find_leaf(const struct mapping_store *store, u64 iova)
+static inline u32 sequence(const struct mapping_store *store)
 {
-	const struct leaf *leaf = hint.leaf;
-	const void *node = store->root;
-	unsigned int level;
+	return atomic_load_explicit(&store->seq, memory_order_relaxed);
+}
 
-	if (hint.shape == store->shape && leaf->nr && iova >= leaf->val[0].start &&
-	    iova <= leaf->last[leaf->nr - 1])
-		return leaf;
-	for (level = store->height; level; level--) {
+static void change_begin(struct mapping_store *store)
+{
+	while (atomic_load_explicit(&store->disturbed, memory_order_relaxed))
+		sched_yield();
+	atomic_store_explicit(&store->seq, sequence(store) + 1, memory_order_relaxed);
+	atomic_thread_fence(memory_order_release);
+}
+
+static void change_end(struct mapping_store *store)
+{
+	atomic_store_explicit(&store->seq, sequence(store) + 1, memory_order_release);
+}
+
+/* Whether all that was read since @seq was holds together. */
+static inline bool unchanged(const struct mapping_store *store, u32 seq)
+{
+	atomic_thread_fence(memory_order_acquire);
+	return sequence(store) == seq;
+}
+
+/* The leaf where @iova belongs; NULL if the store did not stay as it was at @seq. */
+RACY static const struct leaf *descend(const struct mapping_store *store, u32 seq, u64 iova)
+{
+	unsigned int level = store->height;
+	const void *node = store->root;
+
+	while (unchanged(store, seq)) {
 		const struct inner *inner = node;
 
-		node = inner->child[inner_rank(inner, iova)];
-		if (level == 1)
-			prefetch_leaf(node);
+		if (!level)
+			return node;
+		node = inner->child[min(inner_rank(inner, iova), INNER_MAX - 1)];
+		prefetch_node(node, --level);
 	}
-	hint.shape = store->shape;
-	hint.leaf = node;
-	return node;
+	return NULL;
+}
+
+RACY static bool hint_holds(const struct mapping_store *store, u64 iova)
+{
+	const struct leaf *leaf = hint.leaf;
+	unsigned int nr;
+
+	if (hint.shape != store->shape)
+		return false;
+	nr = min(leaf->nr, LEAF_MAX);
+	return nr && iova >= leaf->val[0].start && iova <= leaf->last[nr - 1];
 }
 
 /* Puts the cursor on the leaf where @iova belongs. */
@@ -321,8 +371,7 @@ static void seek(struct mapping_store *store, u64 iova)
 
 		i = inner_rank(inner, iova);
 		node = inner->child[i];
-		if (level == 1)
-			prefetch_leaf(node);
+		prefetch_node(node, level - 1);
 		path->node[level] = inner;
 		path->idx[level] = i;
 		path->hi = min(path->hi, inner->key[i]);
@@ -332,7 +381,7 @@ static void seek(struct mapping_store *store, u64 iova)
 	path->leaf = node;
 }
 
-static void leaf_get(const struct leaf *leaf, unsigned int i, struct mapping *out)
+RACY static void leaf_get(const struct leaf *leaf, unsigned int i, struct mapping *out)
 {
 	out->start = leaf->val[i].start;
 	out->last = leaf->last[i];
@@ -340,15 +389,52 @@ static void leaf_get(const struct leaf *leaf, unsigned int i, struct mapping *ou
 	out->flags = leaf->flags[i];
 }
 
-bool mapping_store_find(const struct mapping_store *store, u64 iova, struct mapping *out)
+/* False if a change came in between. */
+RACY static bool try_find(const struct mapping_store *store, u64 iova, struct mapping *out,
+			  bool *found)
 {
-	const struct leaf *leaf = find_leaf(store, iova);
-	unsigned int i = leaf_rank(leaf, iova);
+	u32 seq = atomic_load_explicit(&store->seq, memory_order_acquire);
+	u64 shape = store->shape;
+	const struct leaf *leaf = hint.leaf;
+	unsigned int i;
 
-	if (i >= leaf->nr || leaf->val[i].start > iova)
+	if (seq & 1)
 		return false;
-	leaf_get(leaf, i, out);
+	if (!hint_holds(store, iova))
+		leaf = descend(store, seq, iova);
+	if (!leaf)
+		return false;
+	i = leaf_rank(leaf, iova);
+	*found = i < min(leaf->nr, LEAF_MAX) && leaf->val[i].start <= iova;
+	if (*found)
+		leaf_get(leaf, i, out);
+	if (!unchanged(store, seq))
+		return false;
+	hint.shape = shape;
+	hint.leaf = leaf;
 	return true;
+}
+
+bool mapping_store_find(struct mapping_store *store, u64 iova, struct mapping *out)
+{
+	unsigned int tries = 0;
+	bool found;
+
+	while (!try_find(store, iova, out, &found)) {
+		if (++tries == LOOKUP_TRIES)
+			atomic_fetch_add(&store->disturbed, 1);
+		if (tries >= LOOKUP_TRIES)
+			sched_yield();
+	}
+	if (tries >= LOOKUP_TRIES)
+		atomic_fetch_sub(&store->disturbed, 1);
+	return found;
+}
+
+/* Where nothing changes the store meanwhile. */
+static const struct leaf *find_leaf(const struct mapping_store *store, u64 iova)
+{
+	return descend(store, sequence(store), iova);
 }
 
 bool mapping_store_next(const struct mapping_store *store, u64 iova, struct mapping *out)
@@ -504,6 +590,7 @@ int mapping_store_add(struct mapping_store *store, const struct mapping *m)
 			return ret;
 	}
 
+	change_begin(store);
 	if (m->last > path->hi)
 		raise_bound(store, m->last);
 	if (leaf->nr == LEAF_MAX) {
@@ -514,6 +601,7 @@ int mapping_store_add(struct mapping_store *store, const struct mapping *m)
 		}
 	}
 	leaf_insert(leaf, pos, m);
+	change_end(store);
 	store->count++;
 	return 0;
 }
@@ -661,11 +749,22 @@ static bool crosses(const struct mapping_store *store, u64 last)
 	return i < leaf->nr && leaf->val[i].start <= last && leaf->last[i] > last;
 }
 
+/* How many mappings of the leaf at the cursor, from the one at @pos on, end by @last. */
+static unsigned int count_until(const struct leaf *leaf, unsigned int pos, u64 last)
+{
+	unsigned int end;
+
+	if (leaf->last[pos] == last)
+		return 1;
+	end = leaf_rank(leaf, last);
+	return end - pos + (end < leaf->nr && leaf->last[end] == last);
+}
+
 int mapping_store_remove(struct mapping_store *store, u64 start, u64 last, u64 *removed)
 {
 	struct path *path = &store->cursor;
 	u64 count = store->count;
-	unsigned int pos, end;
+	unsigned int pos, nr;
 	bool more;
 
 	assert(start <= last);
@@ -673,20 +772,22 @@ int mapping_store_remove(struct mapping_store *store, u64 start, u64 last, u64 *
 	more = seek_first(store, start, last, &pos);
 	if (more && path->leaf->val[pos].start < start)
 		return -ERANGE;
-	if (more && crosses(store, last))
+	/* Mostly it is one mapping, whole. */
+	if (more && path->leaf->last[pos] != last && crosses(store, last))
 		return -ERANGE;
 
 	while (more) {
 		struct leaf *leaf = path->leaf;
 
-		end = leaf_rank(leaf, last);
-		if (end < leaf->nr && leaf->last[end] == last)
-			end++;
-		more = end == leaf->nr && path->hi < last;
-		store->count -= end - pos;
-		leaf_remove(leaf, pos, end);
+		nr = count_until(leaf, pos, last);
+		more = pos + nr == leaf->nr && path->hi < last;
+		/* One after the other: a lookup does not wait until all are gone. */
+		change_begin(store);
+		leaf_remove(leaf, pos, pos + nr);
 		if (leaf->nr < LEAF_MIN && store->height)
 			rebalance(store);
+		change_end(store);
+		store->count -= nr;
 		more = more && seek_first(store, start, last, &pos);
 	}
 	if (removed)
@@ -698,6 +799,7 @@ void mapping_store_clear(struct mapping_store *store)
 {
 	struct slab *slab;
 
+	change_begin(store);
 	store->free_nodes = NULL;
 	store->nr_free = 0;
 	for (slab = store->slabs; slab; slab = slab->next)
@@ -711,6 +813,7 @@ void mapping_store_clear(struct mapping_store *store)
 	store->height = 0;
 	store->count = 0;
 	store->cursor.leaf = NULL;
+	change_end(store);
 }
 
 struct mapping_store *mapping_store_new(void)

@@ -161,7 +161,6 @@ int iommu_report(struct iommu *iommu, struct report *r, const struct iommu_repor
 	/* Held by a request that waits for a device's access to end, which may take long. */
 	if (!mutex_lock_until(&iommu->lock, deadline))
 		return -EBUSY;
-	/* It also keeps all changes of mappings away: domain->lock is not needed. */
 	if (filter->one_domain && !has_domain(iommu, filter->domain))
 		ret = -ENOENT;
 	else

@@ -12,7 +12,6 @@
  *   iommu->lock    attachments, the list of domains, the bypass setting, and all
  *                  changes of mappings. Held while a revocation waits for
  *                  accesses that are open, so an open access never takes it.
- *   domain->lock   the mapping store against lookups by accesses.
  *   ep->chans_lock the list of the endpoint's DMA channels.
  */
 #ifndef LKVM_IOMMU_IOMMU_H
@@ -88,7 +87,6 @@ struct iommu_domain {
 	u32 id;
 	bool bypass; /* created with the BYPASS flag: identity */
 	struct list_head endpoints;
-	pthread_rwlock_t lock;
 	struct mapping_store *mappings; /* NULL for a domain of another kind */
 	const struct iommu_format *format; /* of a domain with page tables, else NULL */
 	struct pasid_tables *pasids; /* those that the device keeps, with a format */
@@ -254,7 +252,7 @@ int iommu_invalidate(struct iommu *iommu, u32 domain_id, const struct iommu_inva
 
 /*
  * Translation for one access, by the channel that published it: the longest run
- * around @iova that is contiguous in GPA. Takes domain->lock if there are mappings.
+ * around @iova that is contiguous in GPA. Takes no lock.
  */
 struct iommu_run {
 	u64 start; /* IOVA, <= the one asked for */

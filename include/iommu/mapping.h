@@ -4,8 +4,9 @@
  * each with the guest-physical address (GPA) it starts at and its permissions.
  * Ranges are inclusive at both ends, so that one can end at 2^64 - 1.
  *
- * A store has no lock of its own: the caller serialises writers against readers
- * and each other.
+ * A store has no lock of its own: the caller lets one thread at a time use it. Only
+ * mapping_store_find() may be called at any time and by any thread, while others change the
+ * store, too.
  */
 #ifndef LKVM_IOMMU_MAPPING_H
 #define LKVM_IOMMU_MAPPING_H
@@ -38,8 +39,12 @@ u64 mapping_store_count(const struct mapping_store *store);
  */
 int mapping_store_add(struct mapping_store *store, const struct mapping *m);
 
-/* Finds the mapping that holds @iova; false if there is none. */
-bool mapping_store_find(const struct mapping_store *store, u64 iova, struct mapping *out);
+/*
+ * Finds the mapping that holds @iova; false if there is none. Takes no lock; sees each mapping as
+ * it is before or after a change that runs meanwhile. A change waits for a lookup that was
+ * disturbed again and again.
+ */
+bool mapping_store_find(struct mapping_store *store, u64 iova, struct mapping *out);
 
 /* Finds the first mapping that ends at or after @iova; false if there is none. */
 bool mapping_store_next(const struct mapping_store *store, u64 iova, struct mapping *out);

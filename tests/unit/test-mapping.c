@@ -136,7 +136,7 @@ static bool same_contents(const struct mapping_store *store, const struct model 
 	return CHECK(!mapping_store_next(store, iova, &m));
 }
 
-static bool same_lookup(const struct mapping_store *store, const struct model *model, u64 iova)
+static bool same_lookup(struct mapping_store *store, const struct model *model, u64 iova)
 {
 	size_t i = model_rank(model, iova);
 	bool expected = i < model->nr;
