@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What one descriptor makes the DMA engine do. */
 #include <endian.h>
+#include <errno.h>
 #include <string.h>
 
 #include "dma-engine-internal.h"
@@ -38,16 +39,17 @@ static void note_fault(struct dma_engine_desc *d, u32 status, const struct iommu
 static bool open_window(struct dma_engine *e, struct dma_engine_desc *d, const struct side *side,
 			u64 len, struct window *w)
 {
-	struct iommu_fault fault = {
+	const struct iommu_fault unknown = {
 		.reason = IOMMU_FAULT_UNKNOWN,
 		.dir = side->dir & ~DMA_PRIV,
 		.iova = side->iova,
 	};
-	int n = dma_map_fault(&e->chan, side->pasid, side->iova, len, side->dir, w->iov,
-			      ARRAY_SIZE(w->iov), &w->handle, &fault);
+	int n = dma_map(&e->chan, side->pasid, side->iova, len, side->dir, w->iov,
+			ARRAY_SIZE(w->iov), &w->handle);
 
 	if (n < 0) {
-		note_fault(d, side->fault_status, &fault);
+		note_fault(d, side->fault_status,
+			   n == -EFAULT && e->chan.ep ? &e->chan.fault : &unknown);
 		return false;
 	}
 	w->nr = n;

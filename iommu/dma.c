@@ -137,34 +137,41 @@ static void count(_Atomic u64 *n)
 			      memory_order_relaxed);
 }
 
-/* Where an access goes, if it is one that is permitted. */
-static int translate(struct dma_chan *chan, u32 pasid, u64 iova, u32 dir, struct iommu_run *run,
-		     struct iommu_fault *fault)
-{
-	int ret;
-
-	*fault = (struct iommu_fault){
-		.dir = dir & ~DMA_PRIV,
-		.endpoint = chan->ep->id,
-		.pasid = pasid,
-		.iova = iova,
-	};
-	ret = iommu_translate(chan->ep, chan->mem, pasid, iova, dir, run, fault);
-	if (!ret && (run->dir & dir & ~DMA_PRIV) != (dir & ~DMA_PRIV)) {
-		fault->reason = IOMMU_FAULT_MAPPING;
-		fault->why = "not permitted";
-		ret = -EFAULT;
-	}
-	return ret;
-}
-
-static void report_fault(struct dma_chan *chan, const struct iommu_fault *fault)
+/* An access ends in chan->fault, which is the endpoint's fault. Always -EFAULT. */
+static int fail(struct dma_chan *chan, u32 pasid, u64 iova, u32 dir)
 {
 	struct iommu *iommu = chan->ep->iommu;
 
+	chan->fault.dir = dir & ~DMA_PRIV;
+	chan->fault.endpoint = chan->ep->id;
+	chan->fault.pasid = pasid;
+	chan->fault.iova = iova;
 	atomic_fetch_add(&chan->ep->faults, 1);
 	if (iommu->report)
-		iommu->report(iommu->report_opaque, fault);
+		iommu->report(iommu->report_opaque, &chan->fault);
+	return -EFAULT;
+}
+
+static int fail_because(struct dma_chan *chan, u32 pasid, u64 iova, u32 dir,
+			enum iommu_fault_reason reason, const char *why)
+{
+	chan->fault = (struct iommu_fault){.reason = reason, .why = why};
+	return fail(chan, pasid, iova, dir);
+}
+
+/* Where an access goes, if it is one that is permitted; else it has failed. */
+static int translate(struct dma_chan *chan, u32 pasid, u64 iova, u32 dir, struct iommu_run *run)
+{
+	if (iommu_translate(chan->ep, chan->mem, pasid, iova, dir, run, &chan->fault))
+		return fail(chan, pasid, iova, dir);
+	if (dir & ~run->dir & ~DMA_PRIV)
+		return fail_because(chan, pasid, iova, dir, IOMMU_FAULT_MAPPING, "not permitted");
+	return 0;
+}
+
+static struct dma_tlb_entry *tlb_entry(struct dma_chan *chan, u32 pasid, u64 iova)
+{
+	return &chan->tlb[((iova >> TLB_SHIFT) + pasid) % DMA_TLB_ENTRIES];
 }
 
 /* Whether the entry holds for an access now; it is known to hold at @gen then. */
@@ -173,8 +180,8 @@ static bool tlb_valid(const struct dma_chan *chan, struct dma_tlb_entry *e, u64 
 {
 	struct iommu_cached *c = &e->cached;
 
-	if (!e->flags || iova < c->start || iova > c->last || c->pasid != pasid ||
-	    (e->flags & dir) != dir || (e->flags & DMA_PRIV) != (dir & DMA_PRIV))
+	if (iova < c->start || iova > c->last || c->pasid != pasid || (e->flags & dir) != dir ||
+	    (e->flags ^ dir) & DMA_PRIV)
 		return false;
 	if (c->gen == gen)
 		return true;
@@ -184,51 +191,52 @@ static bool tlb_valid(const struct dma_chan *chan, struct dma_tlb_entry *e, u64 
 	return true;
 }
 
-/* What the endpoint may reach at @iova, from the cache or by a lookup. */
-static const struct dma_tlb_entry *tlb_get(struct dma_chan *chan, u32 pasid, u64 iova, u32 dir,
-					   struct iommu_fault *fault)
+/* What was looked up at @gen, as far as it is in one bank; or the access has failed. */
+static int tlb_fill(struct dma_chan *chan, struct dma_tlb_entry *e, u64 gen, u32 pasid, u64 iova,
+		    u32 dir)
 {
-	struct dma_tlb_entry *e = &chan->tlb[((iova >> TLB_SHIFT) + pasid) % DMA_TLB_ENTRIES];
-	u64 gen = atomic_load(&chan->ep->gen);
+	u64 before, behind;
 	struct iommu_run run;
-	u64 len, avail;
 	u8 *hva;
 
-	if (tlb_valid(chan, e, gen, pasid, iova, dir)) {
-		count(&chan->tlb_hits);
-		return e;
-	}
-
-	count(&chan->tlb_misses);
-	if (translate(chan, pasid, iova, dir, &run, fault) < 0)
-		return NULL;
-
-	/* A run may begin outside the bank that holds @iova: keep what lies behind. */
-	len = run.last - iova;
-	if (len != UINT64_MAX)
-		len++;
-	hva = guest_mem_run(chan->mem, run.gpa + (iova - run.start), len, &avail);
-	if (!hva) {
-		fault->reason = IOMMU_FAULT_UNKNOWN;
-		fault->why = "not memory";
-		return NULL;
-	}
+	if (translate(chan, pasid, iova, dir, &run))
+		return -EFAULT;
+	hva = guest_mem_around(chan->mem, run.gpa + (iova - run.start), &before, &behind);
+	if (!hva)
+		return fail_because(chan, pasid, iova, dir, IOMMU_FAULT_UNKNOWN, "not memory");
+	before = min(before, iova - run.start);
+	behind = min(behind, run.last - iova);
 	*e = (struct dma_tlb_entry){
 		.cached =
 			{
 				.gen = gen,
-				.start = iova,
-				.last = iova + avail - 1,
+				.start = iova - before,
+				.last = iova + behind,
 				.pasid = pasid,
 				.table_pasid = run.table_pasid,
 				.id = run.id,
 				.global = run.global,
 				.top_ignored = run.top_ignored,
 			},
-		.hva = hva,
+		.hva = hva - before,
 		.flags = run.dir | (dir & DMA_PRIV),
 	};
-	return e;
+	return 0;
+}
+
+/* What the endpoint may reach at @iova, from the cache or by a lookup. NULL: it has failed. */
+static inline const struct dma_tlb_entry *tlb_get(struct dma_chan *chan, u32 pasid, u64 iova,
+						  u32 dir)
+{
+	struct dma_tlb_entry *e = tlb_entry(chan, pasid, iova);
+	u64 gen = atomic_load(&chan->ep->gen);
+
+	if (tlb_valid(chan, e, gen, pasid, iova, dir)) {
+		count(&chan->tlb_hits);
+		return e;
+	}
+	count(&chan->tlb_misses);
+	return tlb_fill(chan, e, gen, pasid, iova, dir) ? NULL : e;
 }
 
 static int map_direct(struct dma_chan *chan, u64 gpa, u64 len, struct iovec *iov, unsigned int max)
@@ -250,62 +258,60 @@ static int map_direct(struct dma_chan *chan, u64 gpa, u64 len, struct iovec *iov
 	return n;
 }
 
-int dma_map_fault(struct dma_chan *chan, u32 pasid, u64 iova, u64 len, u32 dir, struct iovec *iov,
-		  unsigned int max, dma_handle_t *handle, struct iommu_fault *fault)
+/* The pieces of an access that is not in one, with @first as what holds its beginning. */
+static int map_pieces(struct dma_chan *chan, const struct dma_tlb_entry *first, u32 pasid, u64 iova,
+		      u64 len, u32 dir, struct iovec *iov, unsigned int max)
 {
+	const struct dma_tlb_entry *e = first;
 	unsigned int n = 0;
-	u64 left = len;
+
+	for (;;) {
+		u8 *hva = e->hva + (iova - e->cached.start);
+		u64 run = min(len - 1, e->cached.last - iova) + 1;
+
+		if (n && (u8 *)iov[n - 1].iov_base + iov[n - 1].iov_len == hva) {
+			iov[n - 1].iov_len += run;
+		} else {
+			if (n == max)
+				return -E2BIG;
+			iov[n++] = (struct iovec){.iov_base = hva, .iov_len = run};
+		}
+		if (run == len)
+			return n;
+		iova += run;
+		len -= run;
+		e = tlb_get(chan, pasid, iova, dir);
+		if (!e)
+			return -EFAULT;
+	}
+}
+
+int dma_map(struct dma_chan *chan, u32 pasid, u64 iova, u64 len, u32 dir, struct iovec *iov,
+	    unsigned int max, dma_handle_t *handle)
+{
+	const struct dma_tlb_entry *e;
+	u64 last = iova + (len - 1);
 	int ret;
 
-	if (!len || iova + (len - 1) < iova)
+	if (!len || last < iova)
 		return -EINVAL;
 	if (!chan->ep) {
 		*handle = 0;
 		return map_direct(chan, iova, len, iov, max);
 	}
 
-	ret = slot_open(chan, pasid, iova, iova + (len - 1), handle);
+	ret = slot_open(chan, pasid, iova, last, handle);
 	if (ret)
 		return ret;
-
-	while (left) {
-		const struct dma_tlb_entry *e;
-		u8 *hva;
-		u64 run;
-
-		e = tlb_get(chan, pasid, iova, dir, fault);
-		if (!e) {
-			report_fault(chan, fault);
-			ret = -EFAULT;
-			goto err;
-		}
-		hva = e->hva + (iova - e->cached.start);
-		run = min(left, e->cached.last - iova + 1);
-		if (n && (u8 *)iov[n - 1].iov_base + iov[n - 1].iov_len == hva) {
-			iov[n - 1].iov_len += run;
-		} else {
-			if (n == max) {
-				ret = -E2BIG;
-				goto err;
-			}
-			iov[n++] = (struct iovec){.iov_base = hva, .iov_len = run};
-		}
-		iova += run;
-		left -= run;
+	e = tlb_get(chan, pasid, iova, dir);
+	if (e && last <= e->cached.last && max) {
+		*iov = (struct iovec){e->hva + (iova - e->cached.start), len};
+		return 1;
 	}
-	return n;
-
-err:
-	slot_close(chan, *handle);
+	ret = e ? map_pieces(chan, e, pasid, iova, len, dir, iov, max) : -EFAULT;
+	if (ret < 0)
+		slot_close(chan, *handle);
 	return ret;
-}
-
-int dma_map(struct dma_chan *chan, u32 pasid, u64 iova, u64 len, u32 dir, struct iovec *iov,
-	    unsigned int max, dma_handle_t *handle)
-{
-	struct iommu_fault fault;
-
-	return dma_map_fault(chan, pasid, iova, len, dir, iov, max, handle, &fault);
 }
 
 void dma_unmap(struct dma_chan *chan, dma_handle_t handle)
@@ -415,7 +421,6 @@ static bool post(struct dma_chan *chan, u64 gpa, u32 val, dma_doorbell *doorbell
 
 int dma_post32(struct dma_chan *chan, u64 iova, u32 val, dma_doorbell *doorbell, void *opaque)
 {
-	struct iommu_fault fault;
 	struct iommu_run run;
 	dma_handle_t handle;
 	int ret;
@@ -428,14 +433,10 @@ int dma_post32(struct dma_chan *chan, u64 iova, u32 val, dma_doorbell *doorbell,
 	ret = slot_open(chan, DMA_NO_PASID, iova, iova + sizeof(val) - 1, &handle);
 	if (ret)
 		return ret;
-	ret = translate(chan, DMA_NO_PASID, iova, DMA_WRITE, &run, &fault);
-	if (!ret && !post(chan, run.gpa + (iova - run.start), val, doorbell, opaque)) {
-		fault.reason = IOMMU_FAULT_UNKNOWN;
-		fault.why = "not memory";
-		ret = -EFAULT;
-	}
-	if (ret)
-		report_fault(chan, &fault);
+	ret = translate(chan, DMA_NO_PASID, iova, DMA_WRITE, &run);
+	if (!ret && !post(chan, run.gpa + (iova - run.start), val, doorbell, opaque))
+		ret = fail_because(chan, DMA_NO_PASID, iova, DMA_WRITE, IOMMU_FAULT_UNKNOWN,
+				   "not memory");
 	slot_close(chan, handle);
 	return ret;
 }

@@ -412,8 +412,7 @@ void iommu_destroy(struct iommu *iommu)
 static int no_translation(struct iommu_fault *fault, enum iommu_fault_reason reason,
 			  const char *why)
 {
-	fault->reason = reason;
-	fault->why = why;
+	*fault = (struct iommu_fault){.reason = reason, .why = why};
 	return -EFAULT;
 }
 
@@ -434,9 +433,10 @@ static int walk(const struct iommu_domain *domain, struct iommu_endpoint *ep,
 	struct iommu_walk_result result = {.pasid = pasid, .id = IOMMU_NO_ID};
 
 	if (domain->format->walk(&w, &result) < 0) {
+		no_translation(fault, result.reason, result.why);
 		fault->code = result.code;
 		fault->silent = result.silent;
-		return no_translation(fault, result.reason, result.why);
+		return -EFAULT;
 	}
 	*run = (struct iommu_run){
 		.start = result.start,

@@ -249,6 +249,21 @@ void *guest_mem_run(const struct guest_mem *mem, u64 gpa, u64 len, u64 *run)
 	return NULL;
 }
 
+void *guest_mem_around(const struct guest_mem *mem, u64 gpa, u64 *before, u64 *behind)
+{
+	for (unsigned int i = 0; i < mem->nr_banks; i++) {
+		const struct guest_bank *bank = &mem->banks[i];
+		u64 off = gpa - bank->gpa;
+
+		if (off < bank->size) {
+			*before = off;
+			*behind = bank->size - 1 - off;
+			return bank->hva + off;
+		}
+	}
+	return NULL;
+}
+
 void *guest_mem_ptr(const struct guest_mem *mem, u64 gpa, u64 len)
 {
 	void *hva;

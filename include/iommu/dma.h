@@ -42,7 +42,7 @@ struct dma_slot {
 struct dma_tlb_entry {
 	struct iommu_cached cached; /* its generation is the last one that it was seen to hold at */
 	u8 *hva; /* of its start */
-	u32 flags; /* DMA_* that are allowed; 0: empty. DMA_PRIV: for those accesses only */
+	u32 flags; /* DMA_* that are allowed; 0: none. DMA_PRIV: for those accesses only */
 };
 
 struct dma_chan {
@@ -58,6 +58,7 @@ struct dma_chan {
 	unsigned int nr_free;
 
 	struct dma_tlb_entry tlb[DMA_TLB_ENTRIES];
+	struct iommu_fault fault; /* of the last access that failed */
 	_Atomic u64 tlb_hits, tlb_misses; /* written by who uses the channel, read by anybody */
 };
 
@@ -81,13 +82,10 @@ void dma_chan_destroy(struct dma_chan *chan);
  * -EBUSY:  max_open accesses are open already;
  * -EINVAL: len is 0, or the range wraps.
  * @dir is DMA_READ, DMA_WRITE or both, with DMA_EXEC or DMA_PRIV where the device has such
- * accesses. On an error nothing stays open. dma_map_fault() also fills in @fault after -EFAULT of
- * an endpoint.
+ * accesses. On an error nothing stays open; after -EFAULT of an endpoint chan->fault says why.
  */
 int dma_map(struct dma_chan *chan, u32 pasid, u64 iova, u64 len, u32 dir, struct iovec *iov,
 	    unsigned int max, dma_handle_t *handle);
-int dma_map_fault(struct dma_chan *chan, u32 pasid, u64 iova, u64 len, u32 dir, struct iovec *iov,
-		  unsigned int max, dma_handle_t *handle, struct iommu_fault *fault);
 void dma_unmap(struct dma_chan *chan, dma_handle_t handle);
 
 /*

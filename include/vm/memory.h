@@ -66,6 +66,12 @@ u64 guest_mem_size(const struct guest_mem *mem);
  */
 void *guest_mem_run(const struct guest_mem *mem, u64 gpa, u64 len, u64 *run);
 
+/*
+ * The HVA of @gpa, and how many bytes of its bank are before it and behind it, that one not
+ * counted. NULL if @gpa is not in a bank.
+ */
+void *guest_mem_around(const struct guest_mem *mem, u64 gpa, u64 *before, u64 *behind);
+
 /* The HVA of [gpa, gpa + len), or NULL unless one bank holds all of it. */
 void *guest_mem_ptr(const struct guest_mem *mem, u64 gpa, u64 len);
 
