@@ -89,6 +89,8 @@ void arm_trap(struct trap_frame *f, u64 vector)
 		take_interrupts();
 		return;
 	}
+	if (exception_handler && exception_handler(f))
+		return;
 	for (i = 0; i < ARRAY_SIZE(f->x); i++)
 		print("x%-2u 0x%016lx%s", i, f->x[i], i % 4 < 3 ? "  " : "\n");
 	print("\n");

@@ -93,7 +93,8 @@ void riscv_trap(struct trap_frame *f)
 		chip->take();
 		return;
 	}
-	trap_panic(f, cause);
+	if (!exception_handler || !exception_handler(f))
+		trap_panic(f, cause);
 }
 
 bool irq_route_wire(u32 irq, unsigned int line)

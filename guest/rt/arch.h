@@ -61,6 +61,13 @@ extern const char wire_kind[];
  */
 bool msi_message(u16 bdf, unsigned int line, u64 *addr, u32 *data);
 
+/*
+ * Exceptions, which otherwise end the guest, go here first. True: it was meant to be, and goes on
+ * as the frame says, which the architecture's header lays out.
+ */
+struct trap_frame;
+extern bool (*exception_handler)(struct trap_frame *f);
+
 /* Sleeps until an interrupt has come: one that was pending already counts. */
 void irq_wait(void);
 

@@ -99,16 +99,28 @@ void dma_engine_reset(struct dma_engine *e)
 	set_reg(e, CONTROL, CONTROL_RST);
 }
 
-struct dma_desc *dma_engine_submit(struct dma_engine *e, const struct dma_desc *d)
+struct dma_desc *dma_engine_queue(struct dma_engine *e, const struct dma_desc *d)
 {
 	struct dma_desc *slot = &e->ring[e->tail % BIT(DMA_RING_LOG2)];
 
 	*slot = *d;
 	slot->status = DMA_PENDING;
 	e->tail++;
+	return slot;
+}
+
+void dma_engine_tell(struct dma_engine *e)
+{
 	/* The doorbell comes after what the engine is to read. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	set_reg(e, TAIL, e->tail);
+}
+
+struct dma_desc *dma_engine_submit(struct dma_engine *e, const struct dma_desc *d)
+{
+	struct dma_desc *slot = dma_engine_queue(e, d);
+
+	dma_engine_tell(e);
 	return slot;
 }
 

@@ -80,6 +80,10 @@ void dma_engine_reset(struct dma_engine *e);
  */
 struct dma_desc *dma_engine_submit(struct dma_engine *e, const struct dma_desc *d);
 
+/* Both halves of it: so many descriptors can go with one doorbell. */
+struct dma_desc *dma_engine_queue(struct dma_engine *e, const struct dma_desc *d);
+void dma_engine_tell(struct dma_engine *e);
+
 #define DMA_HALTED  (-1)
 #define DMA_TIMEOUT (-2)
 

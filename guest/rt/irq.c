@@ -6,6 +6,7 @@
 
 volatile u32 irq_count[IRQ_LINES];
 void (*irq_handler[IRQ_LINES])(void);
+bool (*exception_handler)(struct trap_frame *f);
 
 void irq_came(unsigned int line)
 {

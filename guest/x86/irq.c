@@ -100,6 +100,8 @@ void x86_trap(struct trap_frame *f)
 	u64 cr2;
 
 	if (f->vector < FIRST_IRQ) {
+		if (exception_handler && exception_handler(f))
+			return;
 		__asm__ volatile("mov %%cr2, %0" : "=r"(cr2));
 		panic("exception %lu, error code 0x%lx, rip 0x%lx, rsp 0x%lx, cr2 0x%lx", f->vector,
 		      f->error, f->rip, f->rsp, cr2);
