@@ -35,6 +35,9 @@
 #define GCR3_ADDR     GENMASK_ULL(51, 12)
 #define GCR3_RESERVED ~(GCR3_V | GCR3_ADDR)
 
+/* As in AMD's CPUs, which ignore G only from level 3 on. */
+#define PTE_TOP_RESERVED BIT_ULL(8)
+
 #define DOMAIN_ID_MAX 0xffff
 
 struct gcr3_descriptor {
@@ -297,6 +300,7 @@ static int walk_with(find_root *find, const struct iommu_walk *walk,
 
 	x86.five_levels = flags & FLAG_5LEVEL;
 	x86.pa_bits = walk->limits->pa_bits;
+	x86.top_reserved = PTE_TOP_RESERVED;
 	x86.sign_extended = result->pasid != 0;
 	x86.supervisor = access & DMA_PRIV;
 	x86.write_protect = true;

@@ -54,7 +54,7 @@ static bool has_reserved(const struct x86_tables *t, unsigned int level, u64 ent
 	u64 reserved = PTE_ADDR & ~(BIT_ULL(t->pa_bits) - 1);
 
 	if (level > TOP_LEAF_LEVEL)
-		reserved |= PTE_PS;
+		reserved |= PTE_PS | t->top_reserved;
 	else if (level > 1 && entry & PTE_PS)
 		reserved |= GENMASK_ULL(LEVEL_SHIFT(level) - 1, 13);
 	return entry & reserved;

@@ -14,6 +14,7 @@ struct x86_tables {
 	u64 root; /* GPA, page aligned */
 	bool five_levels; /* and addresses of 57 bits; else 4 and 48 */
 	unsigned int pa_bits;
+	u64 top_reserved; /* in levels 4 and 5, beside PS */
 	bool sign_extended; /* the rest of an address repeats its highest bit; else is 0 */
 	bool supervisor; /* the access is one; else it is a user's */
 	bool write_protect; /* supervisors do not write without R/W either */

@@ -143,6 +143,8 @@ enum x86_ref_end x86_ref_walk(const struct guest_mem *mem, const struct x86_ref 
 		}
 		if (span > GiB && bit(entry, 7))
 			return REF_RESERVED;
+		if (span > GiB && ref->top_no_global && bit(entry, 8))
+			return REF_RESERVED;
 		large = span > PAGE && bit(entry, 7);
 		for (n = 13; large && 1ULL << n < span; n++) {
 			if (bit(entry, n))
@@ -227,8 +229,8 @@ static bool chance(unsigned int one_in)
 static u64 likely_entry(unsigned int pa_bits)
 {
 	u64 wild = unit_rand();
-	/* What matters to nobody: PWT, PCD, A, D, G, AVL, and 52 to 62. */
-	u64 entry = wild & 0x7ff0000000000f78ULL;
+	/* What matters to nobody: PWT, PCD, A, D, AVL, and 52 to 62. */
+	u64 entry = wild & 0x7ff0000000000e78ULL;
 	bool large = chance(4);
 
 	if (large) {
@@ -240,6 +242,8 @@ static u64 likely_entry(unsigned int pa_bits)
 	}
 	if (chance(64))
 		entry |= 1ULL << (12 + wild / 256 % 40);
+	if (chance(16))
+		entry |= X86_G;
 	return entry | (chance(16) ? 0 : X86_P) | (chance(16) ? 0 : X86_RW) |
 	       (chance(16) ? 0 : X86_US) | (chance(24) ? X86_XD : 0);
 }

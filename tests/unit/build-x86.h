@@ -79,6 +79,7 @@ struct x86_ref {
 	u64 root;
 	unsigned int levels, pa_bits;
 	bool sign_extended, supervisor, write_protect, update, extended_accessed;
+	bool top_no_global; /* G is reserved in levels 4 and 5 */
 };
 
 struct x86_ref_result {

@@ -75,6 +75,7 @@ static unsigned int compare_one(struct x86_twins *twins, unsigned int pa_bits)
 		.supervisor = priv && has_pasid,
 		.write_protect = true,
 		.update = !s.gaupdatedis,
+		.top_no_global = true,
 	};
 	struct iommu_walk w = {
 		.mem = &twins->mem,

@@ -258,6 +258,31 @@ TEST(walk_maps_each_page_size)
 	}
 }
 
+/* As in AMD's CPUs; Intel ignores it. */
+TEST(walk_global_bit_is_reserved_in_levels_4_and_5)
+{
+	for (unsigned int levels = 4; levels <= 5; levels++) {
+		for (unsigned int level = 1; level <= levels; level++) {
+			int ret;
+
+			amd_begin(level % 2, (struct amd_setup){.mode = levels == 5}, 9);
+			x86_build_map(&amd.b, GiB, 1, RAM | X86_ALL | (level == 1 ? X86_G : 0),
+				      X86_ALL);
+			if (level > 1) {
+				u64 at = x86_build_entry(&amd.b, GiB, level);
+
+				x86_build_write(&amd.mem, at, x86_build_read(&amd.mem, at) | X86_G);
+			}
+			ret = amd_walk(9, GiB, DMA_READ);
+			if (level >= 4)
+				amd_check_fault(ret, PAGE_FAULT, IOMMU_FAULT_UNKNOWN);
+			else
+				CHECK_EQ(ret, 0);
+			amd_end();
+		}
+	}
+}
+
 TEST(walk_permissions_of_each_level)
 {
 	const u32 accesses[] = {DMA_READ, DMA_WRITE, DMA_READ | DMA_WRITE, DMA_READ | DMA_EXEC};
