@@ -63,9 +63,13 @@ static void start(const struct regime *r, unsigned int leaf, bool group, struct 
 /* The entries are as they will be: an address that they translate. */
 static void finish(const struct regime *r, struct mmu_case *c)
 {
-	unsigned int level = 0;
+	unsigned int level;
 	u64 same;
 
+	/* Of bits that were flipped some may now be of an address. */
+	for (level = 0; level < r->levels; level++)
+		c->entry[level] &= mmu_all_bits(r, level, c->entry[level]);
+	level = 0;
 	while (level < r->levels - 1 && mmu_leads_on(r, level, c->entry[level]))
 		level++;
 	c->depth = level + 1;

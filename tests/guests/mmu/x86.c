@@ -372,12 +372,11 @@ u64 mmu_marked(const struct regime *r, u64 before, u64 after)
 void mmu_access(const struct regime *r, unsigned int a, u64 *root, u64 address, u64 token,
 		struct outcome *o)
 {
-	static const u8 *const stubs[] = {mmu_stub_read, mmu_stub_write};
 	u64 code = address;
 
 	(void)r;
 	if (accesses[a].kind != ACCESS_EXEC) {
-		code = gpa_of(stubs[accesses[a].kind]);
+		code = gpa_of(accesses[a].kind == ACCESS_WRITE ? mmu_stub_write : mmu_stub_read);
 		if (accesses[a].user)
 			code = STUB_ADDRESS + (code - gpa_of(mmu_stub_read));
 	}
