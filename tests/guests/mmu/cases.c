@@ -45,6 +45,7 @@ void cases_alloc(void)
 		pages[i] = (u64 *)((u8 *)mem_alloc(gap + PAGE_SIZE, align) + gap);
 		for (j = 0; j < NR_WORDS; j++)
 			pages[i][j] = mmu_code(i * NR_WORDS + j);
+		mmu_sync_code(pages[i], PAGE_SIZE);
 	}
 }
 

@@ -141,6 +141,7 @@ static void take_word(const struct mmu_case *c, unsigned int a, u64 was, struct 
 		return;
 	o->word = READ_ONCE(c->target[a]);
 	WRITE_ONCE(c->target[a], was);
+	mmu_sync_code(&c->target[a], sizeof(was));
 }
 
 static u64 address_of(const struct mmu_case *c, unsigned int a)

@@ -76,6 +76,9 @@ const struct regime *mmu_regime(const struct pasid_table_cfg *cfg, unsigned int 
  */
 u64 mmu_code(u16 id);
 
+/* Such instructions were written there by the CPU or the device. */
+void mmu_sync_code(const void *code, size_t len);
+
 /* Has the CPU ready for accesses by this regime; and as it was before. */
 void mmu_begin(const struct regime *r);
 void mmu_end(const struct regime *r);

@@ -257,6 +257,13 @@ u64 mmu_code(u16 id)
 	return 0x537 | (u64)id << 12 | 0x00100073ULL << 32;
 }
 
+void mmu_sync_code(const void *code, size_t len)
+{
+	/* mmu_run() does. */
+	(void)code;
+	(void)len;
+}
+
 void mmu_begin(const struct regime *r)
 {
 	exception_handler = handle_exception;

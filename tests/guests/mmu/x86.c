@@ -127,6 +127,13 @@ u64 mmu_code(u16 id)
 	return 0xb8 | (u64)id << 8 | 0x900b0fULL << 40;
 }
 
+void mmu_sync_code(const void *code, size_t len)
+{
+	/* The CPU sees to it. */
+	(void)code;
+	(void)len;
+}
+
 /* As the CPU is told by CR0 and EFER, which are the runtime's otherwise. */
 static void set_cr0(u64 clear, u64 set)
 {
