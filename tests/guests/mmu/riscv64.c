@@ -42,6 +42,7 @@
 
 /* Options of regimes */
 #define USER_MEMORY BIT(0) /* SUM */
+#define UPDATES	    BIT(1) /* SADE: A and D are set */
 
 #define SV_REGIME(name_, format_, levels_, options_) \
 	{.name = name_,                              \
@@ -55,10 +56,11 @@
 
 static struct regime regimes[] = {
 	SV_REGIME("Sv39 with SUM", RISCV, 3, USER_MEMORY),
-	SV_REGIME("Sv39 without SUM", RISCV, 3, 0),
-	SV_REGIME("Sv48 with SUM", RISCV, 4, USER_MEMORY),
+	SV_REGIME("Sv39 without SUM, SADE", RISCV, 3, UPDATES),
+	SV_REGIME("Sv48 with SUM, SADE", RISCV, 4, USER_MEMORY | UPDATES),
 	SV_REGIME("Sv57 with SUM", RISCV, 5, USER_MEMORY),
-	SV_REGIME("Sv39, process directory of the device", RISCV_GIPC, 3, USER_MEMORY),
+	SV_REGIME("Sv39 with SADE, process directory of the device", RISCV_GIPC, 3,
+		  USER_MEMORY | UPDATES),
 	SV_REGIME("Sv48 without SUM, process directory of the device", RISCV_GIPC, 4, 0),
 };
 
@@ -209,6 +211,12 @@ static bool sets_accessed(void)
 	return o.allowed;
 }
 
+/* Whether the virtio-iommu does. */
+static bool updates(const struct regime *r)
+{
+	return cpu.updates || r->options & UPDATES;
+}
+
 static const char *yes_no(bool yes)
 {
 	return yes ? "yes" : "no";
@@ -228,7 +236,9 @@ static void look_at_cpu(void)
 	note("CPU: Svnapot %s, Svpbmt %s; what it has not is not tried", yes_no(cpu.napot),
 	     yes_no(cpu.pbmt));
 	note("CPU: Svrsw60t59b %s; without, bits 60:59 are kept from it", yes_no(cpu.rsw_hi));
-	note("A and D are %s, SADE is %u", cpu.updates ? "set by the CPU" : "faults", cpu.updates);
+	note("CPU: A and D clear are %s",
+	     cpu.updates ? "set by it: without SADE, they are not tried"
+			 : "faults: with SADE, this guest sets them then, and tries again");
 	for (i = 0; i < ARRAY_SIZE(regimes); i++) {
 		if (has_mode(&regimes[i]))
 			continue;
@@ -300,7 +310,7 @@ u64 mmu_leaf_entry(const struct regime *r, unsigned int level, bool group)
 {
 	u64 entry = PTE_V | PTE_R | PTE_W | PTE_X | PTE_U;
 
-	if (!cpu.updates)
+	if (!updates(r))
 		entry |= PTE_A | PTE_D;
 	return group && level == r->levels - 1 ? entry | PTE_N | NAPOT_PPN : entry;
 }
@@ -356,7 +366,21 @@ u64 mmu_marked(const struct regime *r, u64 before, u64 after)
 	return after;
 }
 
-void mmu_access(const struct regime *r, unsigned int a, u64 *root, u64 address, u64 token,
+/* The entry that ends the walk of @address, if the tables are followed without a doubt. */
+static u64 *last_entry(const struct regime *r, u64 *table, u64 address)
+{
+	unsigned int level = 0;
+	u64 *entry;
+
+	for (;; level++) {
+		entry = &table[address >> level_shift(r, level) & 511];
+		if (!(*entry & PTE_V) || !mmu_leads_on(r, level, *entry))
+			return entry;
+		table = (u64 *)(uintptr_t)((*entry & PTE_PPN) << (12 - PTE_PPN_AT));
+	}
+}
+
+static void run(const struct regime *r, unsigned int a, u64 *root, u64 address, u64 token,
 		struct outcome *o)
 {
 	u64 code = address;
@@ -371,6 +395,23 @@ void mmu_access(const struct regime *r, unsigned int a, u64 *root, u64 address, 
 	o->allowed = end.cause == EXCEPTION_BREAKPOINT;
 	o->broken = false;
 	o->word = accesses[a].kind == ACCESS_EXEC ? mmu_code(end.a0 >> 12) : end.a0;
+}
+
+void mmu_access(const struct regime *r, unsigned int a, u64 *root, u64 address, u64 token,
+		struct outcome *o)
+{
+	u64 *entry, was;
+
+	run(r, a, root, address, token, o);
+	if (o->allowed || cpu.updates || !(r->options & UPDATES))
+		return;
+	/* Svade leaves to a handler of page faults what Svadu and SADE do. */
+	entry = last_entry(r, root, address);
+	was = READ_ONCE(*entry);
+	WRITE_ONCE(*entry, was | PTE_A | (accesses[a].kind == ACCESS_WRITE ? PTE_D : 0));
+	run(r, a, root, address, token, o);
+	if (!o->allowed)
+		WRITE_ONCE(*entry, was);
 }
 
 /* Of a descriptor and of a process context. docs/page-tables.md */
@@ -390,7 +431,7 @@ int mmu_attach(const struct regime *r, struct pasid_table *t, const struct page_
 
 	t->ops->attach(t, &req);
 	memcpy(&tc, req.descriptor, sizeof(tc));
-	tc |= cpu.updates ? TC_SADE : 0;
+	tc |= updates(r) ? TC_SADE : 0;
 	memcpy(req.descriptor, &tc, sizeof(tc));
 	ret = viommu_request(t->iommu, &req, sizeof(req));
 	if (ret == VIOMMU_S_OK)

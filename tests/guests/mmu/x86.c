@@ -64,45 +64,58 @@ static struct regime regimes[] = {
 		   .brief = true),
 };
 
-static u32 cpuid(u32 leaf, u32 *ebx, u32 *edx)
+static u32 cpuid(u32 leaf, u32 *edx)
 {
-	u32 eax = leaf, ecx = 0;
+	u32 eax = leaf, ebx, ecx = 0;
 
-	__asm__ volatile("cpuid" : "+a"(eax), "=b"(*ebx), "+c"(ecx), "=d"(*edx));
+	__asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(*edx));
 	return eax;
 }
 
 static struct {
-	bool known, nx, gib_pages, amd;
+	bool known, nx, gib_pages, no_global;
 	unsigned int pa_bits;
 } cpu;
 
-#define CPUID_VENDOR	     0
-#define CPUID_VENDOR_INTEL   0x756e6547 /* "Genu" of GenuineIntel */
 #define CPUID_FEATURES	     0x80000001
 #define CPUID_FEATURES_NX    BIT(20)
 #define CPUID_FEATURES_PAGE1 BIT(26)
 #define CPUID_SIZES	     0x80000008
 
+/*
+ * Whether the CPU takes G in the first level for reserved, as AMD's do; an emulated one may say
+ * that it is AMD's and not care.
+ */
+static bool reserves_global(void)
+{
+	u64 *root = page_alloc();
+	struct outcome o;
+
+	mmu_prepare_root(&regimes[0], root);
+	root[STUB_SLOT + 1] = root[STUB_SLOT] | PTE_G;
+	mmu_begin(&regimes[0]);
+	mmu_access(&regimes[0], access_reading(0), root, 2 * STUB_ADDRESS, 0, &o);
+	mmu_end(&regimes[0]);
+	return !o.allowed;
+}
+
 static void look_at_cpu(void)
 {
-	u32 vendor, features, ebx, edx;
+	u32 features, edx;
 
 	if (cpu.known)
 		return;
-	cpuid(CPUID_VENDOR, &vendor, &edx);
-	cpuid(CPUID_FEATURES, &ebx, &features);
+	cpuid(CPUID_FEATURES, &features);
 	cpu.known = true;
-	cpu.amd = vendor != CPUID_VENDOR_INTEL;
 	cpu.nx = features & CPUID_FEATURES_NX;
 	cpu.gib_pages = features & CPUID_FEATURES_PAGE1;
-	cpu.pa_bits = cpuid(CPUID_SIZES, &ebx, &edx) & 0xff;
-	note("CPU: %s, %u address bits%s%s", cpu.amd ? "AMD" : "Intel", cpu.pa_bits,
-	     cpu.nx ? "" : ", no XD: not tried",
+	cpu.pa_bits = cpuid(CPUID_SIZES, &edx) & 0xff;
+	cpu.no_global = reserves_global();
+	note("CPU: %u address bits%s%s", cpu.pa_bits, cpu.nx ? "" : ", no XD: not tried",
 	     cpu.gib_pages ? "" : ", no pages of 1 GiB: not tried");
-	note("bit 8 of the first level is reserved by AMD and ignored by Intel: %s",
-	     cpu.amd ? "it is kept from the CPU where the format is VT-d"
-		     : "not tried where the format is AMD");
+	note("bit 8 of the first level is reserved by AMD, ignored by Intel, %s",
+	     cpu.no_global ? "reserved by this CPU: kept from it where the format is VT-d"
+			   : "ignored by this CPU: not tried where the format is AMD's");
 }
 
 const struct regime *mmu_regime(const struct pasid_table_cfg *cfg, unsigned int n)
@@ -352,7 +365,7 @@ u64 mmu_all_bits(const struct regime *r, unsigned int level, u64 entry)
 		bits |= GENMASK_ULL(level_shift(r, level) - 1, 12);
 	if (level == LEVEL_PDPT && !cpu.gib_pages)
 		bits &= ~PTE_PS;
-	if (!level && !cpu.amd && r->format != PASID_TABLE_INTEL)
+	if (!level && !cpu.no_global && r->format != PASID_TABLE_INTEL)
 		bits &= ~PTE_G;
 	return cpu.nx ? bits : bits & ~PTE_XD;
 }
@@ -366,7 +379,7 @@ u64 mmu_main_bits(const struct regime *r, unsigned int level, u64 entry)
 u64 mmu_hidden_bits(const struct regime *r, unsigned int level, u64 entry)
 {
 	(void)entry;
-	return !level && cpu.amd && r->format == PASID_TABLE_INTEL ? PTE_G : 0;
+	return !level && cpu.no_global && r->format == PASID_TABLE_INTEL ? PTE_G : 0;
 }
 
 u64 mmu_marked(const struct regime *r, u64 before, u64 after)

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# A second opinion of the virtio-iommu's walks in the lab, whose CPUs have all that is optional:
+# tests/guests/mmu.c. The x86 of mmu.bats, which is here once more, may lack pages of 1 GiB.
+
+load helpers
+load linux
+
+# All agree, of so many ways to walk tables, and the CPU is as wanted.
+agree() # WAYS TEXT [OPTION OF LAB RUN]... -- FORMAT...
+{
+	local ways=$1 text=$2 options=()
+
+	shift 2
+	while [ "$1" != -- ]; do
+		options+=("$1" "$2")
+		shift 2
+	done
+	need "$guests"/mmu.[ei][lm][fg]
+	in_lab "${options[@]}" --env "formats=${*:2}" "$scripts/mmu.sh" \
+		"$guests"/mmu.[ei][lm][fg]
+	[ "$status" = 0 ]
+	[ "$(grep -c 'the CPU and the virtio-iommu differ in 0$' <<<"$output")" = "$ways" ]
+	[[ $output == *"ok    $ways ways to walk tables"* ]]
+	[[ $output == *"$text"* ]]
+	[[ ${lines[-1]} == 'mmu: '*' checks passed, 0 failed' ]]
+}
+
+# bats test_tags=not-arm64,not-riscv64
+@test "mmu: x86-64 tables, with pages of 1 GiB" {
+	agree 6 'address bits
+' -- vtd amd amd-pt
+}
+
+# bats test_tags=not-x86,not-riscv64
+@test "mmu: AArch64 tables, three granules, both halves" {
+	agree 11 'executes of what cannot be read' -- smmuv3
+	[[ $output != *'not tried'* ]]
+}
+
+# bats test_tags=not-x86,not-arm64
+@test "mmu: Sv39, Sv48 and Sv57, with Svnapot and Svpbmt" {
+	agree 6 'Svnapot yes, Svpbmt yes' --qemu '-cpu rv64,h=true,svnapot=true,svpbmt=true' \
+		-- riscv riscv-gipc
+}
