@@ -17,11 +17,11 @@
 #define ESCAPE 0x01 /* ctrl-a */
 
 /*
- * Static and for the signals that end the program. is_raw: the terminal was set as @raw, and
- * nobody was seen to have changed that; then @saved is how it was before.
+ * Static and for the signals that end the program, in whichever thread. is_raw: the terminal was
+ * set as @raw, and nobody was seen to have changed that; then @saved is how it was before.
  */
 static struct termios saved, raw;
-static bool want_raw, is_raw;
+static _Atomic bool want_raw, is_raw;
 
 static struct terminal *to_terminal(struct chardev *dev)
 {

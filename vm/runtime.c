@@ -25,7 +25,8 @@
 
 /* Of this process's guest. Written while the signals that read it are blocked. */
 static struct {
-	int dir, lock;
+	int dir;
+	_Atomic int lock; /* any thread may be the one that a signal ends the program in */
 	char name[GUEST_NAME_MAX + 1];
 	char lock_file[FILE_MAX], socket_file[FILE_MAX];
 	void (*before_end)(void);
