@@ -174,7 +174,7 @@ cross-tests: $(CROSS_TESTS:%=$(BUILD)/tests/%)
 # What the .bats files use: a terminal to drive lkvm on, a client of its sockets, a command with
 # a tap interface, and an lkvm that is linked so that another host can be put under it.
 SHIMS := $(patsubst tests/shims/%.c,$(BUILD)/tests/%.so,$(wildcard tests/shims/*.c))
-test-shims: lab-tools $(SHIMS) $(BUILD)/tests/lkvm-dynamic
+test-shims: lab-tools $(SHIMS) $(BUILD)/tests/lkvm-dynamic $(BUILD)/tests/lkvm-tsan
 
 # With LDFLAGS, to run in the lab, too.
 BENCH_TOOLS := $(BUILD)/tests/exec-time $(BUILD)/tests/vm-floor
@@ -195,6 +195,10 @@ $(SHIMS): $(BUILD)/tests/%.so: tests/shims/%.c
 $(BUILD)/tests/lkvm-dynamic: $(BUILD)/main.o $(BUILD)/lkvm.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -pthread -o $@ $^ $(ARCH_LIBS)
+
+$(BUILD)/tests/lkvm-tsan: $(BUILD)/tsan/main.o $(BUILD)/tsan/lkvm.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -fsanitize=thread -pthread -o $@ $^ $(ARCH_LIBS)
 
 # What a fresh Debian machine lacks; see tests/deps.
 deps-%:
