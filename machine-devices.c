@@ -2,6 +2,7 @@
 /* The virtio devices of a machine: from their options to their places on a bus. */
 #include <errno.h>
 #include <linux/virtio_config.h>
+#include <linux/virtio_ring.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,14 +43,21 @@ static bool is_behind_iommu(const struct machine *m, const struct device_type *t
 	return m->config->has_iommu && type != &iommu_type && options->iommu != VIRTIO_CHOICE_OFF;
 }
 
-/* What the driver is offered by the user's choice. Before the transport shows it. */
-static void offer_features(struct machine *m, struct virtio_device *vdev,
+/* What the driver is offered in this machine. Before the transport shows it. */
+static void offer_features(struct machine *m, struct machine_device *d,
 			   const struct virtio_options *options)
 {
 	enum virtio_ring ring = options->ring ? options->ring : m->config->ring;
 
 	if (ring == VIRTIO_RING_PACKED)
-		vdev->offered |= BIT_ULL(VIRTIO_F_RING_PACKED);
+		d->vdev->offered |= BIT_ULL(VIRTIO_F_RING_PACKED);
+	/*
+	 * A driver uses a table for each request of more than one descriptor. Behind the
+	 * virtio-iommu the table is one more buffer to map and unmap, an exit each; for the
+	 * virtio-iommu itself it is one to allocate.
+	 */
+	if (d->behind_iommu || d->type == &iommu_type)
+		d->vdev->offered &= ~BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC);
 }
 
 static int plug(struct machine *m, struct machine_device *d)
@@ -160,7 +168,7 @@ static int add_device(struct machine *m, const struct device_type *type,
 	ret = type->create(m, config, d->behind_iommu ? &d->ep : NULL, &d->vdev);
 	if (ret)
 		return ret;
-	offer_features(m, d->vdev, options);
+	offer_features(m, d, options);
 	ret = plug(m, d);
 	if (ret) {
 		type->destroy(d->vdev);
