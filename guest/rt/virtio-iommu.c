@@ -99,7 +99,7 @@ int viommu_send(struct viommu *u)
 
 	u->queued = 0;
 	if (left)
-		vq_kick(&u->reqq);
+		vq_kick_if_asked(&u->reqq);
 	while (left--) {
 		ret = vq_wait_used(&u->reqq, &id, &len);
 		if (ret)

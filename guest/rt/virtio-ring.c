@@ -40,6 +40,7 @@ void vq_clear(struct vq *q)
 	q->packed = q->v->features & VIRTIO_F_RING_PACKED;
 	q->table = q->packed ? q->drafts : q->desc;
 	q->avail_idx = 0;
+	q->kicked_idx = 0;
 	q->used_idx = 0;
 	q->avail_pos = (struct vq_pos){.wrap = true};
 	q->used_pos = q->avail_pos;
@@ -105,6 +106,30 @@ void vq_publish(struct vq *q, u16 head)
 	}
 	q->avail->ring[q->avail_idx % q->size] = head;
 	__atomic_store_n(&q->avail->idx, ++q->avail_idx, __ATOMIC_RELEASE);
+}
+
+/* 2.7.10 and 2.8.10: more kicks than the device asks for do no harm. */
+static bool wants_kick(const struct vq *q)
+{
+	u16 event;
+
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	/* The event structure of the device has its flags in the second half word. */
+	if (q->packed)
+		return READ_ONCE(q->used->idx) != VQ_EVENT_DISABLE;
+	if (!(q->v->features & VIRTIO_F_EVENT_IDX))
+		return !(READ_ONCE(q->used->flags) & VQ_USED_NO_NOTIFY);
+	event = READ_ONCE(*(u16 *)&q->used->ring[q->size]);
+	return (u16)(q->avail_idx - event - 1) < (u16)(q->avail_idx - q->kicked_idx);
+}
+
+void vq_kick_if_asked(struct vq *q)
+{
+	bool asked = wants_kick(q);
+
+	q->kicked_idx = q->avail_idx;
+	if (asked)
+		vq_kick(q);
 }
 
 static bool has_used(const struct vq *q)

@@ -13,6 +13,7 @@
 #define VIRTIO_TYPE_IOMMU 23
 
 #define VIRTIO_F_INDIRECT_DESC	 BIT_ULL(28)
+#define VIRTIO_F_EVENT_IDX	 BIT_ULL(29)
 #define VIRTIO_F_VERSION_1	 BIT_ULL(32)
 #define VIRTIO_F_ACCESS_PLATFORM BIT_ULL(33)
 #define VIRTIO_F_RING_PACKED	 BIT_ULL(34)
@@ -108,8 +109,9 @@ struct vq_packed_desc {
 	u16 flags;
 };
 
-/* In the driver's area: flags of an available ring, or of an event structure (2.8.14). */
+/* Flags of the available ring, of the used ring, and of either event structure (2.8.14). */
 #define VQ_AVAIL_NO_INTERRUPT 1
+#define VQ_USED_NO_NOTIFY     1
 #define VQ_EVENT_DISABLE      1
 
 struct vq_avail {
@@ -167,6 +169,7 @@ struct vq {
 
 	/* Of a split queue. */
 	u16 avail_idx;
+	u16 kicked_idx; /* avail_idx at the last vq_kick_if_asked() */
 	u16 used_idx; /* the next one to be taken */
 
 	/* Of a packed queue. */
@@ -223,6 +226,9 @@ void vq_set_desc(struct vq *q, u16 i, u64 addr, u32 len, u16 flags, u16 next);
  */
 void vq_publish(struct vq *q, u16 head);
 void vq_kick(struct vq *q);
+
+/* The same, unless the device has said that it looks by itself. */
+void vq_kick_if_asked(struct vq *q);
 
 /* Takes the next used element if there is one. @id and @len may be NULL. */
 bool vq_take_used(struct vq *q, u32 *id, u32 *len);
