@@ -11,6 +11,7 @@
 #define DEFAULT_GRANULE	     (4 * KiB)
 #define MAX_GRANULE	     (1 * GiB)
 #define DEFAULT_MAX_MAPPINGS (1U << 20)
+#define MAX_POLL_US	     1000000
 
 struct parser {
 	struct iommu_config *config;
@@ -114,6 +115,13 @@ static int parse_max_mappings(void *opaque, const char *value)
 	return parse_number("max-mappings", value, 1, UINT32_MAX, &p->config->max_mappings);
 }
 
+static int parse_poll(void *opaque, const char *value)
+{
+	struct parser *p = opaque;
+
+	return parse_number("poll", value, 0, MAX_POLL_US, &p->config->poll_us);
+}
+
 static int parse_msi(void *opaque, const char *value)
 {
 	struct parser *p = opaque;
@@ -173,6 +181,7 @@ static const struct subopt subopts[] = {
 	{"max-mappings", parse_max_mappings, false},
 	{"msi", parse_msi, false},
 	{"resv", parse_resv, true},
+	{"poll", parse_poll, false},
 	{"tables", parse_tables, false},
 	{"map", parse_map, false},
 	{NULL, NULL, false},

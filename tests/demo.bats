@@ -166,6 +166,11 @@ checks() {
 	[ "$(checks)" -gt 100 ]
 }
 
+@test "demo: poll=1000" {
+	run_lkvm --iommu=virtio,poll=1000
+	passes
+}
+
 @test "demo: a max-mappings that is too small for it, which it says" {
 	run_lkvm --iommu=virtio,max-mappings=2 --trace=iommu
 	[ "$status" -eq 1 ]

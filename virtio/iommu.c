@@ -196,6 +196,19 @@ static const struct request *find_request(struct virtio_iommu *viommu, u8 type)
 	return r;
 }
 
+/* Only one thread at a time serves requests. */
+static void count(_Atomic u64 *counter)
+{
+	u64 n = atomic_load_explicit(counter, memory_order_relaxed);
+
+	atomic_store_explicit(counter, n + 1, memory_order_relaxed);
+}
+
+static u64 get(const _Atomic u64 *counter)
+{
+	return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
 /*
  * Returns the used length: 0 when nothing is written, otherwise all that the request
  * defines as writable, also on an error: drivers take any other length for a request
@@ -233,25 +246,35 @@ static u32 serve(struct virtio_iommu *viommu, struct virtq *vq, const struct vir
 	if (virtq_copy_in(vq, chain, 0, reply.properties, room) < 0 ||
 	    virtq_copy_in(vq, chain, room, &tail, sizeof(tail)) < 0)
 		return 0;
-	viommu->answered[buf[0]][tail.status]++;
+	count(&viommu->answered[buf[0]][tail.status]);
 	return room + sizeof(tail);
 }
 
-static void serve_requests(struct virtio_iommu *viommu)
+unsigned int viommu_serve_waiting(struct virtio_iommu *viommu)
+{
+	struct virtq *vq = &viommu->vdev.vqs[VIOMMU_REQUESTQ];
+	unsigned int n = 0;
+
+	while (!atomic_load(viommu->stopping) && virtq_pop(vq, &viommu->request) > 0) {
+		u32 len = serve(viommu, vq, &viommu->request);
+
+		if (!len)
+			count(&viommu->unanswered);
+		if (virtq_push(vq, viommu->request.head, len))
+			return n;
+		n++;
+	}
+	virtq_publish(vq);
+	return n;
+}
+
+void viommu_serve_kick(struct virtio_iommu *viommu)
 {
 	struct virtq *vq = &viommu->vdev.vqs[VIOMMU_REQUESTQ];
 
 	do {
 		virtq_disable_kick(vq);
-		while (!atomic_load(viommu->stopping) && virtq_pop(vq, &viommu->request) > 0) {
-			u32 len = serve(viommu, vq, &viommu->request);
-
-			if (!len)
-				viommu->unanswered++;
-			if (virtq_push(vq, viommu->request.head, len))
-				return;
-		}
-		virtq_publish(vq);
+		viommu_serve_waiting(viommu);
 	} while (!atomic_load(viommu->stopping) && virtq_enable_kick(vq));
 }
 
@@ -363,7 +386,7 @@ static void kick(struct virtio_device *vdev, unsigned int index)
 	struct virtio_iommu *viommu = to_viommu(vdev);
 
 	if (index == VIOMMU_REQUESTQ) {
-		serve_requests(viommu);
+		viommu_poll_kick(viommu);
 		return;
 	}
 	pthread_mutex_lock(&viommu->event_lock);
@@ -378,7 +401,8 @@ static int queue_start(struct virtio_device *vdev, unsigned int index)
 
 	if (index == VIOMMU_REQUESTQ) {
 		/* Requests may wait already: the driver can kick before DRIVER_OK. */
-		serve_requests(viommu);
+		viommu_serve_kick(viommu);
+		viommu_poll_start(viommu);
 		return 0;
 	}
 	pthread_mutex_lock(&viommu->event_lock);
@@ -392,9 +416,11 @@ static void queue_stop(struct virtio_device *vdev, unsigned int index)
 {
 	struct virtio_iommu *viommu = to_viommu(vdev);
 
-	/* Requests run under vdev->lock, which the caller holds: none is running. */
-	if (index == VIOMMU_REQUESTQ)
+	/* Of vCPUs none is running: they have vdev->lock, as the caller. */
+	if (index == VIOMMU_REQUESTQ) {
+		viommu_poll_stop(viommu);
 		return;
+	}
 	pthread_mutex_lock(&viommu->event_lock);
 	viommu->events_running = false;
 	viommu->nr_pending = 0;
@@ -454,7 +480,7 @@ static void stat(struct virtio_device *vdev, struct report *r)
 			continue;
 		report_object_begin(r, types[type]);
 		for (u8 status = 0; status < VIRTIO_IOMMU_NR_STATUSES; status++) {
-			u64 n = viommu->answered[type][status];
+			u64 n = get(&viommu->answered[type][status]);
 
 			/* Always there: OK. */
 			if (n || !status)
@@ -462,15 +488,14 @@ static void stat(struct virtio_device *vdev, struct report *r)
 		}
 		report_object_end(r);
 	}
-	report_u64(r, "unanswered", viommu->unanswered);
+	report_u64(r, "unanswered", get(&viommu->unanswered));
 	report_object_end(r);
 
 	/* event_lock may be held by a thread that waits for who reads its messages. */
-	report_u64(r, "events_dropped",
-		   atomic_load_explicit(&viommu->dropped, memory_order_relaxed));
-	/* All that changes it holds vdev->lock. */
-	report_u64(r, "mappings", viommu->iommu->nr_mappings);
-	report_u64(r, "tables", viommu->iommu->nr_tables);
+	report_u64(r, "events_dropped", get(&viommu->dropped));
+	/* A request holds iommu->lock, maybe for long. */
+	report_u64(r, "mappings", get(&viommu->iommu->nr_mappings));
+	report_u64(r, "tables", get(&viommu->iommu->nr_tables));
 }
 
 static const struct virtio_ops ops = {
@@ -531,6 +556,11 @@ int virtio_iommu_init(struct virtio_iommu *viommu, struct iommu *iommu, const st
 				 NULL);
 	if (ret)
 		return ret;
+	ret = viommu_poll_init(viommu);
+	if (ret) {
+		virtio_device_destroy(&viommu->vdev);
+		return ret;
+	}
 	pthread_mutex_init(&viommu->event_lock, NULL);
 	iommu->report = report_fault;
 	iommu->report_opaque = viommu;
@@ -539,6 +569,7 @@ int virtio_iommu_init(struct virtio_iommu *viommu, struct iommu *iommu, const st
 
 void virtio_iommu_destroy(struct virtio_iommu *viommu)
 {
+	viommu_poll_destroy(viommu);
 	viommu->iommu->report = NULL;
 	pthread_mutex_destroy(&viommu->event_lock);
 	virtio_device_destroy(&viommu->vdev);

@@ -21,6 +21,9 @@
 	"                   or only through it (direct)\n"               \
 	"  resv=START-END   region that must not be mapped; may be\n"    \
 	"                   repeated\n"                                  \
+	"  poll=N           us for which a thread looks for more\n"      \
+	"                   requests after one: no exits for them, on\n" \
+	"                   a host with a CPU to spare (0: off)\n"       \
 	"  tables=" IOMMU_FORMATS "\n"                                   \
 	"                   format of page tables that endpoints take\n" \
 	"                   (that of the guest's architecture)\n"        \

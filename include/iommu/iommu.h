@@ -51,6 +51,7 @@ struct iommu_config {
 	const struct iommu_format *format; /* of endpoints that do not say; NULL: none */
 	bool offer_tables; /* ATTACH_TABLE, because some endpoint has a format */
 	bool no_map; /* MAP and UNMAP are not offered */
+	u64 poll_us; /* how long a thread looks for more requests after one; 0: there is none */
 	struct iommu_resv resv[IOMMU_MAX_RESV]; /* sorted and disjoint */
 	unsigned int nr_resv;
 };
@@ -147,8 +148,8 @@ struct iommu {
 	pthread_mutex_t lock;
 	struct list_head endpoints;
 	struct list_head domains;
-	u64 nr_mappings;
-	u64 nr_tables; /* at most as many as mappings */
+	_Atomic u64 nr_mappings; /* read without the lock */
+	_Atomic u64 nr_tables; /* at most as many as mappings; as above */
 	_Atomic bool bypass;
 
 	/* Told of each fault, in the thread of the access, which is still open. */

@@ -4,7 +4,7 @@
  * and fault events. What they mean is in iommu/iommu.h.
  *
  * Requests are served in the thread of the vCPU that kicks, all that wait, with one
- * store that makes the answers visible.
+ * store that makes the answers visible; with poll=, for a while by a thread of the device's.
  */
 #ifndef LKVM_VIRTIO_IOMMU_H
 #define LKVM_VIRTIO_IOMMU_H
@@ -12,6 +12,7 @@
 #include "iommu/iommu.h"
 #include "util/feature.h"
 #include "virtio/device.h"
+#include "virtio/worker.h"
 
 /* Faults that wait for a buffer of the event queue; more are dropped, and counted. */
 #define VIRTIO_IOMMU_MAX_PENDING 64
@@ -24,9 +25,19 @@ struct virtio_iommu {
 	struct virtio_device vdev;
 	struct iommu *iommu;
 	const _Atomic bool *stopping; /* the machine is: leave the request loop */
-	struct virtq_chain request; /* under vdev.lock, as the counters */
-	u64 answered[VIRTIO_IOMMU_NR_TYPES][VIRTIO_IOMMU_NR_STATUSES];
-	u64 unanswered; /* unknown, or no room for an answer */
+	struct virtq_chain request; /* of who serves requests */
+	_Atomic u64 answered[VIRTIO_IOMMU_NR_TYPES][VIRTIO_IOMMU_NR_STATUSES];
+	_Atomic u64 unanswered; /* unknown, or no room for an answer */
+
+	/* With poll=. */
+	struct {
+		struct virtio_worker worker;
+		int wake_fd; /* readable: there was a kick */
+		pthread_mutex_t lock; /* of who serves requests; behind vdev.lock */
+		_Atomic bool on; /* the thread looks for requests: a kick is nothing new */
+		_Atomic bool awaited; /* a vCPU wants the lock */
+		_Atomic u64 rest_until; /* us of the monotonic clock: no looking before */
+	} poll;
 
 	/*
 	 * Guards the event queue. Faults come from the threads of devices while an

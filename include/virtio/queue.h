@@ -99,7 +99,7 @@ struct virtq {
 		struct virtq_split split;
 		struct virtq_packed packed;
 	};
-	bool broken;
+	_Atomic bool broken; /* written by who serves the queue */
 	bool event_idx, indirect;
 
 	/* Counters, written by whoever serves the queue, read by anybody. */

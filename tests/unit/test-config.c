@@ -108,6 +108,10 @@ TEST(each_suboption)
 		CHECK_EQ(config.max_mappings, 1);
 	if (accepted("virtio,max-mappings=4294967295"))
 		CHECK_EQ(config.max_mappings, UINT32_MAX);
+	if (accepted("virtio,poll=0"))
+		CHECK_EQ(config.poll_us, 0);
+	if (accepted("virtio,poll=1000000"))
+		CHECK_EQ(config.poll_us, 1000000);
 }
 
 TEST(all_suboptions_in_any_order)
@@ -234,6 +238,9 @@ TEST(wrong_values)
 		{"virtio,max-mappings=0", "max-mappings=0 is not a number from 1 to 4294967295"},
 		{"virtio,max-mappings=4294967296", "max-mappings=4294967296 is not"},
 		{"virtio,max-mappings=1K", "max-mappings=1K is not"},
+		{"virtio,poll", "poll=N"},
+		{"virtio,poll=1000001", "poll=1000001 is not a number from 0 to 1000000"},
+		{"virtio,poll=1ms", "poll=1ms is not"},
 		{"virtio,msi", "'msi' needs a value: msi=direct|mapped"},
 		{"virtio,msi=", "msi= is neither 'direct' nor 'mapped'"},
 		{"virtio,msi=on", "msi=on is neither"},

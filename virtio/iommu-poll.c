@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Requests without exits: a driver that maps each buffer kicks for each request and spins for the
+ * answer, so that exits are what the virtio-iommu costs it. After a kick a thread looks for more
+ * requests, and tells the driver that it need not kick, until none has come for some time.
+ *
+ * It is for a host with a CPU to spare: where the thread has to take turns with the vCPU, that
+ * spins instead of being served. So a thread that was kept from running, or has looked for nothing,
+ * leaves requests to the vCPUs for a while.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "iommu-internal.h"
+
+/* From one look to the next it takes less than that, and so does an interrupt. */
+#define KEPT_US 100
+#define REST_US 100000
+
+static u64 now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (u64)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static void relax(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#else
+	/* Zihintpause's: a hint elsewhere. */
+	__asm__ volatile(".4byte 0x0100000f");
+#endif
+}
+
+/* Lets a vCPU in that came when the thread was just about to begin. */
+static void give_way(struct virtio_iommu *viommu)
+{
+	pthread_mutex_unlock(&viommu->poll.lock);
+	while (atomic_load(&viommu->poll.awaited))
+		sched_yield();
+	pthread_mutex_lock(&viommu->poll.lock);
+}
+
+static bool may_go_on(const struct virtio_iommu *viommu)
+{
+	return !atomic_load(&viommu->poll.worker.stop) && !atomic_load(viommu->stopping) &&
+	       !viommu->vdev.vqs[VIOMMU_REQUESTQ].broken;
+}
+
+/* With poll.lock. */
+static void look_for_requests(struct virtio_iommu *viommu)
+{
+	u64 patience = viommu->iommu->config.poll_us;
+	u64 looked = now_us(), served = looked;
+	bool found = false;
+
+	virtq_disable_kick(&viommu->vdev.vqs[VIOMMU_REQUESTQ]);
+	while (may_go_on(viommu)) {
+		u64 now = now_us();
+
+		if (now - looked > KEPT_US) {
+			found = false;
+			break;
+		}
+		looked = now;
+		if (viommu_serve_waiting(viommu)) {
+			found = true;
+			looked = served = now_us();
+		} else if (now - served >= patience) {
+			break;
+		}
+		if (atomic_load(&viommu->poll.awaited)) {
+			give_way(viommu);
+			looked = now_us();
+		}
+		relax();
+	}
+	if (!found)
+		atomic_store(&viommu->poll.rest_until, now_us() + REST_US);
+}
+
+static void serve(struct virtio_worker *w)
+{
+	struct virtio_iommu *viommu = container_of(w, struct virtio_iommu, poll.worker);
+
+	while (!atomic_load(&w->stop)) {
+		struct pollfd wake = {.fd = viommu->poll.wake_fd, .events = POLLIN};
+		eventfd_t kicks;
+
+		virtio_worker_wait(w, &wake, 1);
+		if (atomic_load(&w->stop) || eventfd_read(wake.fd, &kicks))
+			continue;
+		pthread_mutex_lock(&viommu->poll.lock);
+		atomic_store(&viommu->poll.on, true);
+		look_for_requests(viommu);
+		/* A kick that saw it on came before this, and its request is found. */
+		atomic_store(&viommu->poll.on, false);
+		if (may_go_on(viommu) && virtq_enable_kick(w->vq))
+			viommu_serve_kick(viommu);
+		pthread_mutex_unlock(&viommu->poll.lock);
+	}
+}
+
+void viommu_poll_kick(struct virtio_iommu *viommu)
+{
+	if (!viommu->iommu->config.poll_us) {
+		viommu_serve_kick(viommu);
+		return;
+	}
+	if (atomic_load(&viommu->poll.on))
+		return;
+	atomic_store(&viommu->poll.awaited, true);
+	pthread_mutex_lock(&viommu->poll.lock);
+	atomic_store(&viommu->poll.awaited, false);
+	viommu_serve_kick(viommu);
+	pthread_mutex_unlock(&viommu->poll.lock);
+	if (now_us() >= atomic_load(&viommu->poll.rest_until))
+		eventfd_write(viommu->poll.wake_fd, 1);
+}
+
+void viommu_poll_start(struct virtio_iommu *viommu)
+{
+	if (viommu->iommu->config.poll_us)
+		virtio_worker_start(&viommu->poll.worker);
+}
+
+void viommu_poll_stop(struct virtio_iommu *viommu)
+{
+	if (viommu->iommu->config.poll_us)
+		virtio_worker_stop(&viommu->poll.worker);
+}
+
+int viommu_poll_init(struct virtio_iommu *viommu)
+{
+	int ret;
+
+	if (!viommu->iommu->config.poll_us)
+		return 0;
+	viommu->poll.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (viommu->poll.wake_fd < 0)
+		return -errno;
+	pthread_mutex_init(&viommu->poll.lock, NULL);
+	ret = virtio_worker_init(&viommu->poll.worker, &viommu->vdev.vqs[VIOMMU_REQUESTQ], serve,
+				 "iommu");
+	if (ret) {
+		pthread_mutex_destroy(&viommu->poll.lock);
+		close(viommu->poll.wake_fd);
+	}
+	return ret;
+}
+
+void viommu_poll_destroy(struct virtio_iommu *viommu)
+{
+	if (!viommu->iommu->config.poll_us)
+		return;
+	virtio_worker_destroy(&viommu->poll.worker);
+	pthread_mutex_destroy(&viommu->poll.lock);
+	close(viommu->poll.wake_fd);
+}
