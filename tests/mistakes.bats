@@ -475,7 +475,8 @@ on_host() # NAME=VALUE... [OPTION...]
 	need_kvm
 	lkvm_command=(prlimit --nofile=64 "$LKVM")
 	run_lkvm -q -c 255
-	expect_error 'KVM cannot make vCPU ' 'Too many open files' 'raise it with ulimit -n'
+	# Its reason is in the words of the C library.
+	expect_error 'KVM cannot make vCPU ' 'file' 'raise it with ulimit -n'
 }
 
 # ---- disks ----

@@ -18,7 +18,7 @@
  * Interrupts KVM_RUN so that a vCPU's thread looks at vm->stopping and vm->pausing. From
  * vm_start() on it does nothing else.
  */
-#define KICK_SIGNAL SIGRTMIN
+#define KICK_SIGNAL SIGRTMAX
 
 /* What has a number in ACPI and in an xAPIC. What the host's KVM allows may be less. */
 #define VM_MAX_VCPUS 255
