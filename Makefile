@@ -8,7 +8,7 @@
 #   make            only build
 #   make install    with PREFIX, DESTDIR; make uninstall
 #
-# CC, CFLAGS, LDFLAGS and CROSS_COMPILE are the user's; V=1 shows the commands.
+# CC, CFLAGS, LDFLAGS and CROSS_COMPILE are the user's, and LIBC, see below; V=1 shows the commands.
 
 VERSION := 0.1
 comma := ,
@@ -45,16 +45,29 @@ ARCH_ROOMS_arm64 := boot fdt arm
 ARCH_ROOMS_riscv64 := boot fdt riscv
 ARCH_LIBS_arm64 := -lfdt -lz -lzstd
 ARCH_LIBS_riscv64 := -lfdt -lz -lzstd
+MACHINE_x86 := x86_64
+MACHINE_arm64 := aarch64
+MACHINE_riscv64 := riscv64
 ifndef ARCH_ROOMS_$(ARCH)
 $(error ARCH=$(ARCH) is none of x86, arm64 and riscv64)
 endif
 ARCH_ROOMS := $(ARCH_ROOMS_$(ARCH))
 ARCH_LIBS := $(ARCH_LIBS_$(ARCH))
 
-# Where a cross build finds these libraries, if the compiler does not; see tests/sysroot.
-ifdef ARCH_LIBS
+# The C library of lkvm: LIBC=musl, which makes it small and is linked statically, or LIBC=system,
+# the compiler's own. Musl where Debian's package is installed, or tests/sysroot fetches packages.
+STATIC := $(filter -static,$(LDFLAGS))
+MUSL_FOUND := $(filter $(CROSS_COMPILE_$(ARCH)),$(CROSS_COMPILE))$(wildcard \
+	/usr/lib/$(MACHINE_$(ARCH))-linux-musl/libc.a)
+LIBC ?= $(if $(and $(STATIC),$(MUSL_FOUND)),musl,system)
+ifeq ($(filter system musl-static,$(LIBC)$(if $(filter musl,$(LIBC)),$(STATIC))),)
+$(error LIBC=$(LIBC) is neither system, nor musl with LDFLAGS=-static)
+endif
+
+# Where the libraries are, and musl, if the compiler does not know them; see tests/sysroot.
+ifneq ($(ARCH_LIBS)$(filter musl,$(LIBC)),)
 SYSROOT := $(BUILD)/sysroot
-SYSROOT_READY := $(BUILD)/sysroot.ready
+SYSROOT_READY := $(BUILD)/sysroot.$(LIBC)
 ARCH_LIBS := -L$(SYSROOT)/lib $(ARCH_LIBS)
 endif
 
@@ -94,16 +107,16 @@ include guest/guest.mk
 ifdef SYSROOT
 $(SYSROOT_READY): tests/sysroot
 	@mkdir -p $(@D)
-	$(Q)tests/sysroot $(ARCH) $(SYSROOT) $(CC) $(CFLAGS) $(LDFLAGS)
-	@touch $@
+	$(Q)tests/sysroot $(ARCH) $(LIBC) $(SYSROOT) $(CC) $(CFLAGS) $(LDFLAGS)
+	@rm -f $(SYSROOT).* && touch $@
 endif
 
 FAILING_CALLS := malloc calloc realloc aligned_alloc posix_memalign strdup free mmap memfd_create \
 	eventfd epoll_create1 epoll_ctl timerfd_create signalfd socket bind listen symlink open \
 	pthread_create
 
-# The same sources in three ways: as they are, with sanitizers, and with one that finds data races.
-# $(1) is the folder, $(2) what is added to the flags.
+# The same sources in four ways: as they are, with sanitizers, with one that finds data races, and
+# for lkvm with musl. $(1) is the folder, $(2) what is added to the flags.
 define build-rules
 $(1)/%.o: %.c | $(SYSROOT_READY)
 	@mkdir -p $$(@D)
@@ -150,10 +163,35 @@ $(eval $(call build-rules,$(BUILD),))
 $(eval $(call build-rules,$(BUILD)/san,-fsanitize=address$(comma)undefined -fno-sanitize-recover=all))
 # Fences are executed, but not understood: nothing may rely on one for what is not atomic.
 $(eval $(call build-rules,$(BUILD)/tsan,-fsanitize=thread -Wno-tsan -Wno-stringop-overread))
+$(eval $(call build-rules,$(BUILD)/musl,$$(MUSL_CFLAGS)))
 
-$(BUILD)/lkvm: $(BUILD)/main.o $(BUILD)/lkvm.a
+# What a compiler for another C library has to be told. Without tables to unwind a stack, which
+# nothing does at run time.
+MUSL := $(SYSROOT)/musl
+MUSL_CFLAGS = -nostdinc -isystem $(MUSL)/include -isystem $(MUSL)/kernel \
+	-isystem $(shell $(CC) -print-file-name=include) -ffunction-sections -fdata-sections \
+	-fno-unwind-tables -fno-asynchronous-unwind-tables
+MUSL_START := -nostdlib -Wl,--gc-sections $(MUSL)/lib/crt1.o $(MUSL)/lib/crti.o
+MUSL_LIBS_riscv64 := -latomic
+MUSL_LIBS = $(ARCH_LIBS) $(MUSL_LIBS_$(ARCH)) -L$(MUSL)/lib -Wl,--start-group -lc \
+	$(shell $(CC) -print-libgcc-file-name) -Wl,--end-group $(MUSL)/lib/crtn.o
+
+ifeq ($(LIBC),musl)
+LKVM_OUT := $(BUILD)/musl
+link-lkvm = $(CC) $(CFLAGS) $(LDFLAGS) $(MUSL_START) -o $@ $(filter %.o %.a,$^) $(MUSL_LIBS)
+else
+LKVM_OUT := $(BUILD)
+link-lkvm = $(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $(filter %.o %.a,$^) $(ARCH_LIBS)
+endif
+
+# What it links is linked anew when the C library changes.
+$(BUILD)/lkvm.libc: FORCE
+	@mkdir -p $(@D)
+	@echo $(LIBC) | cmp -s - $@ || echo $(LIBC) >$@
+
+$(BUILD)/lkvm: $(LKVM_OUT)/main.o $(LKVM_OUT)/lkvm.a $(BUILD)/lkvm.libc
 	$(if $(Q),@echo "  LD      $@")
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(ARCH_LIBS)
+	$(Q)$(link-lkvm)
 
 # They build guest tables as the unit tests do.
 $(BUILD)/tests/bench/%.o: LKVM_CFLAGS += -Itests/unit
@@ -177,11 +215,11 @@ cross-tests: $(CROSS_TESTS:%=$(BUILD)/tests/%)
 SHIMS := $(patsubst tests/shims/%.c,$(BUILD)/tests/%.so,$(wildcard tests/shims/*.c))
 test-shims: lab-tools $(SHIMS) $(BUILD)/tests/lkvm-dynamic $(BUILD)/tests/lkvm-tsan
 
-# With LDFLAGS, to run in the lab, too.
+# Linked as lkvm, to be compared with it and to run in the lab, too.
 BENCH_TOOLS := $(BUILD)/tests/exec-time $(BUILD)/tests/vm-floor
-$(BENCH_TOOLS): $(BUILD)/tests/%: $(BUILD)/tests/bench/%.o
+$(BENCH_TOOLS): $(BUILD)/tests/%: $(LKVM_OUT)/tests/bench/%.o $(BUILD)/lkvm.libc
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+	$(Q)$(link-lkvm)
 
 LAB_TOOLS := $(addprefix $(BUILD)/tests/,pty-run socket-cat tap-run vfio-dma)
 lab-tools: $(LAB_TOOLS)
