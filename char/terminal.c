@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -392,15 +393,16 @@ int terminal_init(struct terminal *term, struct loop *loop, int stop_fd,
 	int ret;
 
 	log_set_stop_fd(stop_fd);
-	*term = (struct terminal){
-		.dev = {.ops = &terminal_ops, .stop_fd = stop_fd},
-		.loop = loop,
-		.source = {.fd = STDIN_FILENO, .ready = input_ready, .opaque = term},
-		.wake_source = {.ready = wake_ready, .opaque = term},
-		.size_source = {.fd = -1, .ready = size_ready, .opaque = term},
-		.leave = leave,
-		.leave_opaque = leave_opaque,
-	};
+	memset(term, 0, offsetof(struct terminal, held));
+	term->dev.ops = &terminal_ops;
+	term->dev.stop_fd = stop_fd;
+	term->loop = loop;
+	term->source =
+		(struct loop_source){.fd = STDIN_FILENO, .ready = input_ready, .opaque = term};
+	term->wake_source = (struct loop_source){.fd = -1, .ready = wake_ready, .opaque = term};
+	term->size_source = (struct loop_source){.fd = -1, .ready = size_ready, .opaque = term};
+	term->leave = leave;
+	term->leave_opaque = leave_opaque;
 	open_output(term);
 	term->wake_source.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	ret = term->wake_source.fd < 0 ? -errno : loop_add(loop, &term->wake_source);

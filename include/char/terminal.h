@@ -27,10 +27,13 @@ struct terminal {
 	void (*leave)(void *opaque);
 	void *leave_opaque;
 
-	/* Read, but not yet taken by the console: nr_held bytes from first_held on. */
-	u8 held[TERMINAL_MAX_HELD];
+	bool lost; /* the user was told that more is held than there is room for */
 	size_t first_held, nr_held;
-	bool lost; /* the user was told that there was too much of it */
+	/*
+	 * Read, but not yet taken by the console: nr_held bytes from first_held on. The last
+	 * member, which nobody clears: it is memory of the host only if it is used.
+	 */
+	u8 held[TERMINAL_MAX_HELD];
 };
 
 /*
