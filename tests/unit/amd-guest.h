@@ -73,4 +73,24 @@ iommu_table_lookup amd_lookup;
 int amd_walk(u32 pasid, u64 iova, u32 access);
 void amd_check_fault(int ret, u32 code, enum iommu_fault_reason reason);
 
+/* What the GCR3 table has for a PASID. */
+enum gcr3_end {
+	GCR3_FOUND = REF_ENDS,
+	GCR3_NONE,
+	GCR3_UNREADABLE,
+	GCR3_RESERVED,
+	ALL_ENDS,
+};
+
+/*
+ * One access with everything random but the memory, in one of the twins, against the reference in
+ * the other: an enum x86_ref_end or gcr3_end. amd.pt and the limit of PASIDs are the caller's.
+ */
+unsigned int amd_compare(struct x86_twins *twins, unsigned int pa_bits);
+
+/* Four pages for GCR3 tables, which are not likely among the others; their @n-th entry. */
+#define AMD_GCR3_ENTRIES (4 * 512)
+void amd_choose_gcr3_pages(void);
+void amd_random_gcr3(struct x86_twins *twins, unsigned int n);
+
 #endif /* LKVM_TESTS_AMD_GUEST_H */

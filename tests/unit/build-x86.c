@@ -248,6 +248,30 @@ static u64 likely_entry(unsigned int pa_bits)
 	       (chance(16) ? 0 : X86_US) | (chance(24) ? X86_XD : 0);
 }
 
+void x86_twins_write(struct x86_twins *twins, u64 gpa, u64 entry)
+{
+	x86_build_write(&twins->mem, gpa, entry);
+	x86_build_write(&twins->ref, gpa, entry);
+}
+
+void x86_twins_random(struct x86_twins *twins, unsigned int pa_bits)
+{
+	u64 at = x86_twins_page() + unit_rand() % 512 * 8;
+
+	if (guest_mem_ptr(&twins->mem, at, 8))
+		x86_twins_write(twins, at, chance(8) ? unit_rand() : likely_entry(pa_bits));
+}
+
+void x86_twins_clear(struct x86_twins *twins)
+{
+	for (unsigned int i = 0; i < twins->mem.nr_banks; i++) {
+		const struct guest_bank *bank = &twins->mem.banks[i];
+
+		memset(bank->hva, 0, bank->size);
+		memset(twins->ref.banks[i].hva, 0, bank->size);
+	}
+}
+
 /* Each word of @twins from @make. */
 static void fill(struct x86_twins *twins, u64 (*make)(unsigned int), unsigned int pa_bits)
 {

@@ -105,6 +105,14 @@ void x86_twins_destroy(struct x86_twins *twins);
 /* Fills both with entries: likely ones, that lead to each other, or any bits at all. */
 void x86_twins_tables(struct x86_twins *twins, unsigned int pa_bits);
 void x86_twins_garbage(struct x86_twins *twins);
+
+/* An entry in both; a random one in a random place, or nowhere. */
+void x86_twins_write(struct x86_twins *twins, u64 gpa, u64 entry);
+void x86_twins_random(struct x86_twins *twins, unsigned int pa_bits);
+
+/* Zeroes both. */
+void x86_twins_clear(struct x86_twins *twins);
+
 bool x86_twins_equal(const struct x86_twins *twins);
 
 /* A page of these banks; sometimes of nowhere. */

@@ -90,75 +90,6 @@ TEST(walk_loses_no_change_of_others)
 
 /* Random tables against the reference. */
 
-static const struct {
-	u32 code;
-	enum iommu_fault_reason reason;
-} ends[REF_ENDS] = {
-	[REF_ADDRESS] = {0x80, IOMMU_FAULT_MAPPING},
-	[REF_ROOT_UNREADABLE] = {0x73, IOMMU_FAULT_UNKNOWN},
-	[REF_UNREADABLE] = {0x70, IOMMU_FAULT_UNKNOWN},
-	[REF_NOT_PRESENT] = {0x71, IOMMU_FAULT_MAPPING},
-	[REF_RESERVED] = {0x72, IOMMU_FAULT_UNKNOWN},
-	[REF_USER] = {0x81, IOMMU_FAULT_MAPPING},
-	[REF_WRITE] = {0x85, IOMMU_FAULT_MAPPING},
-	[REF_EXEC] = {0x82, IOMMU_FAULT_MAPPING},
-};
-
-/* One access with everything random but the memory. */
-static enum x86_ref_end compare_one(struct x86_twins *twins, unsigned int pa_bits)
-{
-	static const u32 accesses[] = {DMA_READ, DMA_WRITE, DMA_READ | DMA_WRITE,
-				       DMA_READ | DMA_EXEC};
-	u64 root = x86_twins_page() % (1ULL << pa_bits), iova = x86_random_iova();
-	u32 access = accesses[unit_rand() % 4], flags = unit_rand() % 8 | SRE;
-	unsigned int levels = 4 + unit_rand() % 2;
-	bool priv = unit_rand() % 4 == 0, has_pasid = unit_rand() % 4;
-	bool exec = access & DMA_EXEC && has_pasid;
-	struct x86_ref ref = {
-		.root = root,
-		.levels = levels,
-		.pa_bits = pa_bits,
-		.sign_extended = true,
-		.supervisor = priv && has_pasid,
-		.write_protect = flags & WPE,
-		.update = true,
-		.extended_accessed = flags & EAFE,
-	};
-	struct iommu_limits limits = {.pa_bits = pa_bits, .pasid_bits = PASID_BITS};
-	struct iommu_walk walk = {
-		.mem = &twins->mem,
-		.limits = &limits,
-		.base = &vtd.base,
-		.lookup = vtd_lookup,
-		.opaque = &vtd,
-		.pasid = has_pasid ? PASID : DMA_NO_PASID,
-		.iova = iova,
-		.access = access | (priv ? DMA_PRIV : 0),
-	};
-	struct x86_ref_result want = {0};
-	struct iommu_walk_result got;
-	enum x86_ref_end how;
-	int ret;
-
-	vtd.limits = limits;
-	vtd_attach(root, levels, flags);
-	how = x86_ref_walk(&twins->ref, &ref, iova, access & DMA_WRITE, exec, &want);
-	ret = format_vtd.walk(&walk, &got);
-	if (how != REF_DONE) {
-		CHECK_EQ(ret, -EFAULT);
-		CHECK_EQ(got.code, ends[how].code);
-		CHECK_EQ(got.reason, ends[how].reason);
-		return how;
-	}
-	CHECK_EQ(ret, 0);
-	CHECK_EQ(got.start, want.start);
-	CHECK_EQ(got.last, want.last);
-	CHECK_EQ(got.gpa, want.gpa);
-	CHECK_EQ(got.access, DMA_READ | (want.write ? DMA_WRITE : 0) |
-				     (want.exec || !has_pasid ? DMA_EXEC : 0));
-	return how;
-}
-
 TEST(fuzz_random_tables)
 {
 	unsigned int seen[REF_ENDS] = {0};
@@ -171,7 +102,7 @@ TEST(fuzz_random_tables)
 
 		x86_twins_tables(&twins, pa_bits);
 		for (int n = 0; n < 2000; n++)
-			seen[compare_one(&twins, pa_bits)]++;
+			seen[vtd_compare(&twins, pa_bits)]++;
 		CHECK(x86_twins_equal(&twins));
 	}
 	/* Each end was there. */
@@ -189,7 +120,7 @@ TEST(fuzz_arbitrary_memory)
 	for (int i = 0; i < 20; i++) {
 		x86_twins_garbage(&twins);
 		for (int n = 0; n < 2000; n++)
-			compare_one(&twins, 34 + unit_rand() % 19);
+			vtd_compare(&twins, 34 + unit_rand() % 19);
 		CHECK(x86_twins_equal(&twins));
 	}
 	x86_twins_destroy(&twins);

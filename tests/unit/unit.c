@@ -91,6 +91,11 @@ u64 unit_rand(void)
 	return z ^ (z >> 31);
 }
 
+u64 unit_below(u64 n)
+{
+	return unit_rand() % n;
+}
+
 unsigned int unit_open_fds(void)
 {
 	DIR *dir = opendir("/proc/self/fd");

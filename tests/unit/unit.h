@@ -72,6 +72,9 @@ unsigned long long unit_seed(void);
  */
 u64 unit_rand(void);
 
+/* The same, below @n. */
+u64 unit_below(u64 n);
+
 /* How many file descriptors are open; the same number means that none was left. */
 unsigned int unit_open_fds(void);
 

@@ -59,4 +59,10 @@ void vtd_change(u64 iova, unsigned int level, u64 bits);
 /* What each entry of the path has of A, D and EA. */
 void vtd_check_marks(u64 iova, unsigned int levels, unsigned int leaf, u64 all, u64 of_leaf);
 
+/*
+ * One access with everything random but the memory, in one of the twins, against the reference
+ * in the other.
+ */
+enum x86_ref_end vtd_compare(struct x86_twins *twins, unsigned int pa_bits);
+
 #endif /* LKVM_TESTS_VTD_GUEST_H */
