@@ -3,6 +3,7 @@
 #   make run        install what the build needs, build, run the built-in guest
 #   make run-linux  the same with a stock Debian guest, to its shell
 #   make check      all tests, on x86 those of the other architectures, too
+#   make fuzz       hostile input for T=SECONDS a target: docs/testing.md
 #   make bench      what lkvm costs, in numbers: docs/performance.md
 #   make lint       formatting, static analysis, scripts and man page
 #   make            only build
@@ -272,6 +273,7 @@ check: deps-check
 check-build: $(BUILD)/lkvm guests lab-tools \
 	$(if $(filter $(HOST_ARCH),$(ARCH)),lkvm unit-tests test-shims,cross-tests)
 
+include tests/fuzz/fuzz.mk
 include tests/lint.mk
 
 # Those that need no guest run where they are built for.

@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Requests to the virtio-iommu in any order and shape, with endpoints that take tables of several
+ * formats, and accesses of theirs between them. What a request means is for fuzz-iommu-model; here
+ * each one is answered, and nothing breaks.
+ */
+#include <endian.h>
+#include <linux/virtio_config.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fuzz.h"
+#include "iommu-guest.h"
+#include "iommu/format.h"
+
+#define TABLES	  DATA_BASE
+#define NR_TABLES 32
+#define ANSWERS	  (SCRATCH + 64 * KiB)
+
+static u64 table_page(void)
+{
+	return TABLES + unit_below(NR_TABLES) * GRANULE;
+}
+
+static u32 domain_id(void)
+{
+	return fuzz_int(1) & 0x80 ? fuzz_int(4) : unit_below(4);
+}
+
+static u32 endpoint_id(void)
+{
+	u32 n = unit_below(16);
+
+	return n < 14 ? ep_id(n % NR_ENDPOINTS) : UNKNOWN_EP;
+}
+
+static u64 address(void)
+{
+	return fuzz_bool() ? unit_below(64) * GRANULE : fuzz_number();
+}
+
+/* A few fields of a descriptor that is otherwise 0. */
+static void fill_descriptor(u8 *desc)
+{
+	unsigned int nr = unit_below(8);
+
+	if (nr == 7) {
+		fuzz_take(desc, 48);
+		return;
+	}
+	while (nr--) {
+		unsigned int at = 3 + unit_below(40);
+		u64 val = htole64(fuzz_bool() ? table_page() | fuzz_int(2) << 48 | fuzz_int(1)
+					      : fuzz_number());
+
+		memcpy(desc + at, &val, min(sizeof(val), (size_t)IOMMU_DESCRIPTOR_SIZE - at));
+	}
+}
+
+static u8 wire_format(void)
+{
+	u8 val = fuzz_int(1);
+	const struct iommu_format *format = g.eps[val % NR_ENDPOINTS].format;
+
+	if (!format || val & 0x80)
+		return val;
+	return val & 0x40 ? format->pasid_format : format->base_format;
+}
+
+union request {
+	struct viommu_head head;
+	struct viommu_attach attach;
+	struct viommu_detach detach;
+	struct viommu_map map;
+	struct viommu_unmap unmap;
+	struct viommu_probe probe;
+	struct viommu_attach_table table;
+	struct viommu_invalidate invalidate;
+	u8 bytes[256];
+};
+
+/* Likely to be good; the length that it has to have. */
+static u32 fill_request(union request *r)
+{
+	memset(r, 0, sizeof(*r));
+	r->head.type = 1 + unit_below(VIOMMU_T_INVALIDATE);
+	switch (r->head.type) {
+	case VIOMMU_T_ATTACH:
+		r->attach.domain = htole32(domain_id());
+		r->attach.endpoint = htole32(endpoint_id());
+		r->attach.flags = htole32(unit_below(4));
+		return sizeof(r->attach);
+	case VIOMMU_T_DETACH:
+		r->detach.domain = htole32(domain_id());
+		r->detach.endpoint = htole32(endpoint_id());
+		r->detach.flags = htole32(unit_below(4));
+		r->detach.pasid = htole32(fuzz_number());
+		return sizeof(r->detach);
+	case VIOMMU_T_MAP:
+		r->map.domain = htole32(domain_id());
+		r->map.virt_start = htole64(address());
+		r->map.virt_end = htole64(le64toh(r->map.virt_start) + address() - 1);
+		r->map.phys_start = htole64(address());
+		r->map.flags = htole32(fuzz_int(1));
+		return sizeof(r->map);
+	case VIOMMU_T_UNMAP:
+		r->unmap.domain = htole32(domain_id());
+		r->unmap.virt_start = htole64(address());
+		r->unmap.virt_end = htole64(le64toh(r->unmap.virt_start) + address() - 1);
+		return sizeof(r->unmap);
+	case VIOMMU_T_PROBE:
+		r->probe.endpoint = htole32(endpoint_id());
+		return sizeof(r->probe);
+	case VIOMMU_T_ATTACH_TABLE:
+		r->table.domain = htole32(domain_id());
+		r->table.endpoint = htole32(endpoint_id());
+		r->table.format = wire_format();
+		fill_descriptor(r->table.descriptor);
+		return sizeof(r->table);
+	default:
+		r->invalidate.scope = unit_below(5);
+		r->invalidate.caches = unit_below(5);
+		r->invalidate.flags = htole16(unit_below(32));
+		r->invalidate.domain = htole32(domain_id());
+		r->invalidate.pasid = htole32(fuzz_bool() ? fuzz_number() : 0);
+		r->invalidate.id = htole64(fuzz_bool() ? fuzz_number() : 0);
+		r->invalidate.address = htole64(fuzz_bool() ? address() : 0);
+		r->invalidate.nr_pages = htole64(fuzz_bool() ? fuzz_number() : 0);
+		r->invalidate.page_size = fuzz_bool() ? fuzz_int(1) : 0;
+		return sizeof(r->invalidate);
+	}
+}
+
+/* One request, cut into descriptors as the input says; a few bytes may be anything. */
+static void offer_request(void)
+{
+	struct fake_seg segs[6];
+	unsigned int nr_out = 1 + unit_below(3), nr_in = unit_below(4), i;
+	union request r;
+	u32 len = fill_request(&r);
+	u64 at = SCRATCH;
+
+	for (i = unit_below(4); i; i--) {
+		u8 where = fuzz_int(1);
+
+		r.bytes[where % len] = fuzz_int(1);
+	}
+	if (unit_below(8) == 0)
+		len = fuzz_int(1);
+	fake_write(&g.drv, at, r.bytes, len);
+	for (i = 0; i < nr_out; i++) {
+		segs[i] = (struct fake_seg){at, i == nr_out - 1 ? len : unit_below(len + 1)};
+		at += segs[i].len;
+		len -= segs[i].len;
+	}
+	at = ANSWERS;
+	for (; i < nr_out + nr_in; i++) {
+		segs[i] = (struct fake_seg){at, fuzz_bool() ? fuzz_int(2) : 4};
+		at += segs[i].len;
+	}
+	if (unit_below(16) == 0)
+		segs[unit_below(nr_out + nr_in)].addr = fuzz_int(8);
+	fake_offer(&g.requestq, fake_chain(&g.requestq, segs, nr_out, nr_in));
+}
+
+static void kick(void)
+{
+	u32 id, len;
+
+	fake_kick(&g.requestq);
+	while (fake_take_used(&g.requestq, &id, &len))
+		CHECK(id < QUEUE_SIZE);
+	/* Whatever they were, they are done. */
+	CHECK_EQ(g.requestq.used_idx, g.requestq.avail_idx);
+}
+
+static void step_requests(void)
+{
+	for (unsigned int nr = 1 + unit_below(4); nr; nr--)
+		offer_request();
+	kick();
+}
+
+/* An entry of a table, or anything else. */
+static void step_memory(void)
+{
+	u64 at = table_page() + unit_below(512) * 8;
+	u64 val =
+		htole64(fuzz_bool() ? table_page() | fuzz_int(2) | fuzz_int(1) << 56 : fuzz_int(8));
+
+	if (fuzz_bool())
+		val = htole64(table_page() >> 2 | fuzz_int(1));
+	fake_write(&g.drv, at, &val, sizeof(val));
+}
+
+static void step_access(void)
+{
+	unsigned int n = unit_below(NR_ENDPOINTS), flags = fuzz_int(1), nr;
+	u32 pasid = flags & 0x80 ? DMA_NO_PASID : flags & 0x40 ? fuzz_int(3) : 0;
+	struct iommu_fault fault;
+	dma_handle_t handle;
+	struct iovec iov[4];
+	u64 len = fuzz_number();
+	int ret;
+
+	ret = dma_map_fault(&g.chans[n], pasid, address(), len, flags & 15, iov, ARRAY_SIZE(iov),
+			    &handle, &fault);
+	if (ret < 0)
+		return;
+	nr = ret;
+	for (unsigned int i = 0; i < nr; i++) {
+		const struct guest_bank *bank = &g.mem.banks[0];
+		u64 off = (u8 *)iov[i].iov_base - bank->hva;
+
+		CHECK(off < bank->size && iov[i].iov_len <= bank->size - off);
+		CHECK(iov[i].iov_len <= len);
+		len -= iov[i].iov_len;
+	}
+	CHECK_EQ(len, 0);
+	dma_unmap(&g.chans[n], handle);
+}
+
+/* A buffer for faults. */
+static void step_event(void)
+{
+	const struct fake_seg seg = {EVENT_BASE, unit_below(32)};
+	u32 id, len;
+
+	while (fake_take_used(&g.eventq, &id, &len))
+		CHECK(len <= sizeof(struct viommu_fault));
+	if (fuzz_bool()) {
+		fake_offer(&g.eventq, fake_chain(&g.eventq, &seg, 0, 1));
+		fake_kick(&g.eventq);
+	}
+}
+
+static void step_reset(void)
+{
+	u64 features = ALL_FEATURES;
+
+	if (unit_below(4)) {
+		write_bypass(fuzz_int(1) & 3);
+		return;
+	}
+	if (fuzz_bool())
+		features &= ~BIT_ULL(unit_below(8));
+	guest_negotiate(features);
+	guest_setup_queues();
+	fake_driver_status(&g.drv, VIRTIO_CONFIG_S_DRIVER_OK);
+}
+
+/* What is counted is there. */
+static void check_counts(void)
+{
+	const struct iommu_domain *domain;
+	u64 mappings = 0;
+
+	list_for_each_entry (domain, &g.iommu.domains, node) {
+		mappings += domain->mappings ? mapping_store_count(domain->mappings) : 0;
+		CHECK(!list_empty(&domain->endpoints));
+	}
+	CHECK_EQ(mappings, g.iommu.nr_mappings);
+	CHECK(g.iommu.nr_tables <= g.config.max_mappings);
+}
+
+void fuzz_one(void)
+{
+	static void (*const steps[])(void) = {
+		step_requests, step_requests, step_requests, step_memory,
+		step_access,   step_access,   step_event,    step_reset,
+	};
+	struct iommu_config config = default_config;
+	const struct iommu_limits limits = {
+		.pa_bits = 32 + unit_below(21),
+		.pasid_bits = unit_below(21),
+	};
+
+	config.offer_tables = unit_below(16);
+	config.no_map = !unit_below(16);
+	config.max_mappings = 20;
+	config.input_last = fuzz_bool() ? UINT64_MAX : 256 * GRANULE - 1;
+	config.resv[0] = (struct iommu_resv){16 * GRANULE, 18 * GRANULE - 1, IOMMU_RESV_MSI};
+	config.nr_resv = fuzz_bool();
+	guest_create(&config);
+	for (unsigned int n = 0; n < NR_ENDPOINTS; n++)
+		iommu_set_format(&g.eps[n], iommu_formats[unit_below(7)], &limits);
+	guest_negotiate(ALL_FEATURES);
+	guest_setup_queues();
+	fake_driver_status(&g.drv, VIRTIO_CONFIG_S_DRIVER_OK);
+	while (fuzz_more())
+		fuzz_pick(steps)();
+	check_counts();
+	guest_end();
+}

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Virtqueues in the split layout. */
+#include "fuzz.h"
+#include "hostile-queue.h"
+
+void fuzz_one(void)
+{
+	hostile_queue(false);
+}
