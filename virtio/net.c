@@ -150,25 +150,33 @@ static u64 offered_features(const struct net_config *config, const struct net_ba
  * Queues come in pairs, each of a receive and a transmit queue, and after them the control
  * queue. A driver without MQ knows one pair only (5.1.2).
  */
+/* What queue @index is for, with the features that were negotiated; NULL: nothing. */
+static void (*role(const struct virtio_net *net, unsigned int index))(struct net_queue *q)
+{
+	const struct virtio_device *vdev = &net->vdev;
+	unsigned int pairs = virtio_has_feature(vdev, VIRTIO_NET_F_MQ) ? net->nr_pairs : 1;
+
+	if (index < 2 * pairs)
+		return index % 2 ? net_serve_tx : net_serve_rx;
+	if (index == 2 * pairs && virtio_has_feature(vdev, VIRTIO_NET_F_CTRL_VQ))
+		return net_serve_ctrl;
+	return NULL;
+}
+
 static void serve(struct virtio_worker *worker)
 {
 	struct net_queue *q = container_of(worker, struct net_queue, worker);
-	const struct virtio_device *vdev = &q->net->vdev;
-	unsigned int pairs = virtio_has_feature(vdev, VIRTIO_NET_F_MQ) ? q->net->nr_pairs : 1;
 
-	if (q->vq->index < 2 * pairs) {
-		if (q->vq->index % 2)
-			net_serve_tx(q);
-		else
-			net_serve_rx(q);
-	} else if (q->vq->index == 2 * pairs && virtio_has_feature(vdev, VIRTIO_NET_F_CTRL_VQ)) {
-		net_serve_ctrl(q);
-	}
+	role(q->net, q->vq->index)(q);
 }
 
 static int net_queue_start(struct virtio_device *vdev, unsigned int index)
 {
-	virtio_worker_start(&to_net(vdev)->queues[index].worker);
+	struct virtio_net *net = to_net(vdev);
+
+	/* A thread that has nothing to serve would not sleep either. */
+	if (role(net, index))
+		virtio_worker_start(&net->queues[index].worker);
 	return 0;
 }
 
