@@ -2,12 +2,15 @@
 #
 #   make fuzz T=SECONDS [F=TARGET]   runs each fuzz target, or one, for so long: docs/testing.md
 #
-# A target is a tests/fuzz/fuzz-NAME.c. Everything is built once more for them, by clang. Included
+# A target is a tests/fuzz/fuzz-NAME.c, or in the folder of its architecture. Everything is built once more for them, by clang. Included
 # from the top-level Makefile.
 
 FUZZ := $(BUILD)/fuzz
-FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz-%.c,%,$(wildcard tests/fuzz/fuzz-*.c))
+FUZZ_SRCS := $(wildcard tests/fuzz/fuzz-*.c tests/fuzz/$(ARCH)/fuzz-*.c)
+FUZZ_TARGETS := $(patsubst fuzz-%.c,%,$(notdir $(FUZZ_SRCS)))
 FUZZ_HELPERS := $(filter-out tests/fuzz/fuzz-%,$(wildcard tests/fuzz/*.c))
+FUZZ_ALWAYS := $(FUZZ)/tests/fuzz/fuzz.o $(FUZZ)/tests/fuzz/memory-cache.o
+fuzz_wrap = $(foreach f,$(1),-Wl$(comma)--wrap=$(f))
 FUZZ_SANITIZE := -fsanitize=address$(comma)undefined -fno-sanitize-recover=all
 
 $(FUZZ)/%: private CC := clang
@@ -15,21 +18,29 @@ $(FUZZ)/%: private CFLAGS := -O1 -g
 
 $(eval $(call build-rules,$(FUZZ),$(FUZZ_SANITIZE) -fsanitize=fuzzer-no-link))
 
-$(FUZZ)/tests/fuzz/%.o: private LKVM_CFLAGS += -Itests/unit
+$(FUZZ)/tests/fuzz/%.o: private LKVM_CFLAGS += -Itests/unit -Itests/fuzz
 
 $(FUZZ)/fuzz.a: $(FUZZ_HELPERS:%.c=$(FUZZ)/%.o)
 	$(Q)rm -f $@
 	$(Q)$(AR) rcs $@ $^
 
 # What this folder has takes the place of what the other archives have.
-$(FUZZ_TARGETS:%=$(FUZZ)/fuzz-%): $(FUZZ)/fuzz-%: $(FUZZ)/tests/fuzz/fuzz-%.o $(FUZZ)/fuzz.a \
+$(FUZZ_TARGETS:%=$(FUZZ)/fuzz-%): $(FUZZ)/fuzz-%: $(FUZZ_ALWAYS) $(FUZZ)/fuzz.a \
 		$(FUZZ)/tests/helpers.a $(FUZZ)/lkvm.a
 	$(if $(Q),@echo "  LD      $@")
-	$(Q)$(CC) $(CFLAGS) $(FUZZ_SANITIZE) -fsanitize=fuzzer -pthread -o $@ $^ $(ARCH_LIBS) \
-		$(FUZZ_LDFLAGS)
+	$(Q)$(CC) $(CFLAGS) $(FUZZ_SANITIZE) -fsanitize=fuzzer -pthread -o $@ $(filter %.o,$^) \
+		$(filter %.a,$^) $(ARCH_LIBS) $(FUZZ_LIBS) \
+		$(call fuzz_wrap,guest_mem_add_bank guest_mem_destroy $(FUZZ_WRAP))
+$(foreach s,$(FUZZ_SRCS),$(eval $(FUZZ)/$(basename $(notdir $(s))): $(s:%.c=$(FUZZ)/%.o)))
 
 # Their walks are watched.
-$(FUZZ)/fuzz-walk-%: FUZZ_LDFLAGS := -Wl$(comma)--wrap=guest_mem_load64$(comma)--wrap=guest_mem_cmpxchg64
+$(FUZZ)/fuzz-walk-%: FUZZ_WRAP := guest_mem_load64 guest_mem_cmpxchg64
+
+# The loader of the other architectures is tested here, too.
+ifeq ($(filter boot,$(ARCH_ROOMS)),)
+$(FUZZ)/fuzz-image: $(patsubst %.c,$(FUZZ)/%.o,$(wildcard boot/*.c) tests/unit/fdt/images.c)
+$(FUZZ)/fuzz-image: FUZZ_LIBS := -lz -lzstd
+endif
 
 fuzz-targets: $(FUZZ_TARGETS:%=$(FUZZ)/fuzz-%)
 

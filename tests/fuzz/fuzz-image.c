@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The kernel loader of arm64 and riscv64: the input as the file; or an Image, plain, packed or in
+ * an EFI zboot image, with what the input changes in it.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "fdt/images.h"
+#include "fuzz.h"
+
+static void change_file(void)
+{
+	while (fuzz_more()) {
+		u8 how = fuzz_int(1);
+		u64 at = fuzz_int(2), val = how & 8 ? fuzz_number() : fuzz_int(8);
+
+		at %= how & 16 ? file_size : min(file_size, (u64)128);
+		memcpy(file + at, &val, min((u64)(how & 7) + 1, file_size - at));
+		if (how >= 0xf0)
+			file_size = 1 + fuzz_int(2) % file_size;
+	}
+}
+
+static void make_file_of(u8 how)
+{
+	u64 len = PLAIN_SIZE;
+
+	make_plain(how & 1 ? IMAGE_RISCV64 : IMAGE_ARM64);
+	if (how & 2)
+		len = 128 + fuzz_int(1);
+	file_size = 0;
+	switch (how >> 2 & 3) {
+	case 0:
+		append(plain, len);
+		break;
+	case 1:
+		append_gzip(plain, len);
+		break;
+	default:
+		append_zstd(plain, len);
+	}
+	if (how & 16)
+		wrap_zboot(how & 8 ? "zstd22" : "gzip");
+}
+
+/* Whatever is loaded lies in RAM, apart from each other. */
+static void check_places(u64 ram)
+{
+	CHECK(places.entry >= RAM_BASE && places.entry < places.fdt);
+	CHECK(places.fdt % 8 == 0 && places.fdt + FDT_MAX <= RAM_BASE + ram);
+}
+
+void fuzz_one(void)
+{
+	u64 ram = fuzz_bool() ? 64 * MiB : 8 * MiB;
+	struct image_config cfg = {.fdt_max = FDT_MAX};
+	const u8 *rest;
+	size_t len;
+	void *copy;
+
+	cfg.kind = fuzz_bool() ? IMAGE_RISCV64 : IMAGE_ARM64;
+	if (fuzz_bool()) {
+		rest = fuzz_rest(&len);
+		file_size = min(len, (size_t)FILE_ROOM);
+		if (len)
+			memcpy(file, rest, file_size);
+	} else {
+		make_file_of(fuzz_int(1));
+		change_file();
+	}
+
+	/* The exact size on the heap, so that a read behind it is seen. */
+	copy = malloc(file_size);
+	memcpy(copy, file, file_size);
+	cfg.builtin = copy;
+	cfg.builtin_size = file_size;
+	memset(&mem, 0, sizeof(mem));
+	if (guest_mem_add_bank(&mem, RAM_BASE, ram))
+		exit(2);
+	if (!image_load(&mem, &cfg, &places))
+		check_places(ram);
+	guest_mem_destroy(&mem);
+	free(copy);
+}
