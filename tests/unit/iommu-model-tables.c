@@ -275,6 +275,16 @@ static void drop(const struct invalidation *i, unsigned int n, unsigned int acce
 	}
 }
 
+static void forget_named(const struct invalidation *i, unsigned int n)
+{
+	for (unsigned int access = 0; access < NR_ACCESS; access++) {
+		for (unsigned int cell = 0; cell < CELLS; cell++)
+			drop(i, n, access, cell);
+	}
+	/* Now it shows. */
+	model_sweep_tables(n);
+}
+
 void model_invalidate(void)
 {
 	struct invalidation i = {
@@ -343,11 +353,8 @@ void model_invalidate(void)
 			  invalidate_rules(&i, reserved), VIOMMU_F_ATTACH_TABLE))
 		return;
 	for (unsigned int n = 0; n < NR_ENDPOINTS; n++) {
-		for (unsigned int a = 0; a < NR_ACCESS && is_member(&model.domains[i.domain], n);
-		     a++) {
-			for (unsigned int cell = 0; cell < CELLS; cell++)
-				drop(&i, n, a, cell);
-		}
+		if (is_member(&model.domains[i.domain], n))
+			forget_named(&i, n);
 	}
 }
 
@@ -361,7 +368,8 @@ static u64 entry_at(u64 table, unsigned int cell)
 
 void model_table_entry(void)
 {
-	u64 entry = htole64((DATA_BASE + unit_below(64) * GRANULE) | unit_below(8));
+	u64 entry = htole64((DATA_BASE + unit_below(64) * GRANULE) |
+			    (model_chance(8) ? unit_below(8) : TOY_P | unit_below(8)));
 
 	fake_write(&g.drv, TABLE(unit_below(NR_TABLES)) + 8 * (FIRST + unit_below(CELLS)), &entry,
 		   sizeof(entry));

@@ -166,7 +166,11 @@ bool model_translate(unsigned int n, u64 iova, u32 dir, u64 *gpa)
 u32 model_random_domain(void)
 {
 	static const u32 wrong[] = {MODEL_DOMAINS, 77, 0x80000000, 0xffffffff};
+	unsigned int n = unit_below(2 * NR_ENDPOINTS);
 
+	/* Mostly one that there is. */
+	if (n < NR_ENDPOINTS && model.domain_of[n] != NO_DOMAIN)
+		return model.domain_of[n];
 	return model_chance(20) ? wrong[unit_below(ARRAY_SIZE(wrong))] : unit_below(MODEL_DOMAINS);
 }
 
