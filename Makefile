@@ -271,7 +271,7 @@ check: deps-check
 
 # What tests/check runs.
 check-build: $(BUILD)/lkvm guests lab-tools \
-	$(if $(filter $(HOST_ARCH),$(ARCH)),lkvm unit-tests test-shims,cross-tests)
+	$(if $(filter $(HOST_ARCH),$(ARCH)),lkvm unit-tests test-shims fuzz-targets,cross-tests)
 
 include tests/fuzz/fuzz.mk
 include tests/lint.mk
