@@ -389,17 +389,14 @@ RACY static void leaf_get(const struct leaf *leaf, unsigned int i, struct mappin
 	out->flags = leaf->flags[i];
 }
 
-/* False if a change came in between. */
-RACY static bool try_find(const struct mapping_store *store, u64 iova, struct mapping *out,
+/* False if the store did not stay as it was at @seq. */
+RACY static bool try_find(const struct mapping_store *store, u32 seq, u64 iova, struct mapping *out,
 			  bool *found)
 {
-	u32 seq = atomic_load_explicit(&store->seq, memory_order_acquire);
-	u64 shape = store->shape;
 	const struct leaf *leaf = hint.leaf;
+	u64 shape = store->shape;
 	unsigned int i;
 
-	if (seq & 1)
-		return false;
 	if (!hint_holds(store, iova))
 		leaf = descend(store, seq, iova);
 	if (!leaf)
@@ -420,7 +417,11 @@ bool mapping_store_find(struct mapping_store *store, u64 iova, struct mapping *o
 	unsigned int tries = 0;
 	bool found;
 
-	while (!try_find(store, iova, out, &found)) {
+	for (;;) {
+		u32 seq = atomic_load_explicit(&store->seq, memory_order_acquire);
+
+		if (!(seq & 1) && try_find(store, seq, iova, out, &found))
+			break;
 		if (++tries == LOOKUP_TRIES)
 			atomic_fetch_add(&store->disturbed, 1);
 		if (tries >= LOOKUP_TRIES)
