@@ -36,6 +36,7 @@ guest-tables-lib := guest/page-table.o guest/pasid-table.o guest/pasid-table-amd
 # A guest of several files names the others here, as objects below guest/ or tests/.
 guest-demo-y := guest/demo-disk.o guest/demo-domain.o guest/demo-requests.o guest/demo-tables.o \
 	$(guest-tables-lib)
+guest-bench-y := $(guest-tables-lib)
 guest-mmu-y := tests/guests/mmu/cases.o tests/guests/mmu/compare.o tests/guests/mmu/$(ARCH).o \
 	$(guest-tables-lib)
 guest-smp-y := $(GUEST_ROOM)/smp.o $(if $(filter x86,$(ARCH)),,guest/rt/fdt-smp.o)

@@ -1,40 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # What a machine costs that bare-metal guests run in: time, memory, requests to the
-# virtio-iommu. Runs where there is KVM, in a folder with exec-time, vm-floor and the guests
-# "first" and "bench"; lkvm is in the PATH. Prints a line for each value:
+# virtio-iommu. Runs where there is KVM, in a folder with guest.sh, exec-time, vm-floor and the
+# guests "first" and "bench"; lkvm is in the PATH. Prints a line for each value:
 # MEASURE|WHO|VALUE|UNIT; the first WHO of a MEASURE is the baseline.
 set -eu
 
 runs=${RUNS:-100}
 rounds=${ROUNDS:-1000}
 
-record()
-{
-	printf '%s|%s|%s|%s\n' "$@"
-}
-
-# A program in the background that prints a line and stays: $line, $pid.
-begin() # COMMAND...
-{
-	mkfifo out
-	"$@" >out 2>err </dev/null &
-	pid=$!
-	exec 3<out
-	rm out
-	if ! read -r line <&3; then
-		cat err >&2
-		echo "machine.sh: it ended: $*" >&2
-		exit 1
-	fi
-}
-
-end()
-{
-	kill "$pid"
-	wait "$pid" 2>/dev/null || true
-	exec 3<&-
-}
+# shellcheck source=tests/bench/guest.sh
+. ./guest.sh
 
 # KiB of a process, without the memory of its guest.
 own() # PID Pss|Rss
@@ -70,24 +46,27 @@ record 'memory beside the guest (PSS)' lkvm "$(own "$pid" Pss)" KiB
 record 'memory beside the guest (RSS)' lkvm "$(own "$pid" Rss)" KiB
 end
 
-# Runs the guest "bench": $min and $median in ns, $exits of the machine.
-bench() # KIND ROUNDS
+# The guest "bench" also gives $exits of the machine.
+bench() # KIND ROUNDS [OPTION...]
 {
-	begin lkvm run -k bench -p "$1 $2" --iommu=virtio -d ram:1M --name bench
-	# shellcheck disable=SC2086
-	set -- $line
-	if [ "$1" != bench: ] || [ "$4" != ns ]; then
-		echo "machine.sh: the guest said: $line" >&2
-		exit 1
-	fi
-	min=$2
-	median=$3
+	begin_bench "$@" --name bench
 	exits=$(lkvm stat bench | awk '
 		$1 == "exits:" { counted = 1; next }
 		!/^      / { counted = 0 }
 		counted && $1 != "intr:" { sum += $2 }
 		END { print sum + 0 }')
 	end
+}
+
+# The same, and $each: the exits of one of N, without those that the guest needs to start.
+bench_each() # N KIND ROUNDS [OPTION...]
+{
+	each=$1 kind=$2 n=$3
+	shift 3
+	bench "$kind" 0 "$@"
+	before=$exits
+	bench "$kind" "$n" "$@"
+	each=$(awk -v n="$((exits - before))" -v d="$((each * n))" 'BEGIN { printf "%.3f", n / d }')
 }
 
 compare() # MEASURE: $min and $median with those of two exits
@@ -98,23 +77,35 @@ compare() # MEASURE: $min and $median with those of two exits
 	record "$1, median" lkvm "$median" ns
 }
 
-# Of the machine, without those that the guest needs to start.
-exits_each() # BEFORE AFTER REQUESTS
+# A buffer: $min, $min_ticks and $each.
+buffer() # HOW-MANY WHO
 {
-	awk -v n="$(($2 - $1))" -v d="$3" 'BEGIN { printf "%.3f", n / d }'
+	record "a buffer, $1 in a kick: time, minimum" "$2" "$min" ns
+	# The counter of x86 is one of cycles.
+	[ "$(uname -m)" != x86_64 ] || record "a buffer, $1 in a kick: cycles" "$2" "$min_ticks" TSC
+	record "a buffer, $1 in a kick: exits" "$2" "$each" exits
 }
 
-bench exit "$rounds"
-exit_min=$min exit_median=$median
-bench single 0
-before=$exits
-bench single "$rounds"
-compare 'MAP and UNMAP, one in a kick'
-single=$(exits_each "$before" "$exits" $((2 * rounds)))
+iommu='--iommu=virtio -d ram:1M'
 few=$((rounds / 20 + 1))
-bench batch 0
-before=$exits
-bench batch "$few"
-compare 'MAP and UNMAP, 32 in a kick'
-record 'exits for a request' 'one in a kick' "$single" exits
-record 'exits for a request' '32 in a kick' "$(exits_each "$before" "$exits" $((64 * few)))" exits
+# shellcheck disable=SC2086
+{
+	bench exit "$rounds" $iommu
+	exit_min=$min exit_median=$median
+	bench_each 1 single "$rounds" $iommu
+	compare 'MAP and UNMAP, one in a kick'
+	buffer one 'MAP and UNMAP'
+	bench_each 32 batch "$few" $iommu
+	compare 'MAP and UNMAP, 32 in a kick'
+	buffer 32 'MAP and UNMAP'
+}
+for format in smmuv3 vtd amd amd-pt riscv riscv-gipc; do
+	iommu="--iommu=virtio,tables=$format --device dma-engine"
+	# shellcheck disable=SC2086
+	{
+		bench_each 1 table-single "$rounds" $iommu
+		buffer one "$format, INVALIDATE"
+		bench_each 32 table-batch "$few" $iommu
+		buffer 32 "$format, INVALIDATE"
+	}
+done

@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a request to the virtio-iommu costs a driver. The command line names what is timed,
- * and how often:
+ * What it costs a driver to let a device reach a buffer, and to take that back. The command line
+ * names what is timed, and how often:
  *
- * exit N     a read of the device's configuration: one exit from the guest and back
- * single N   a MAP and an UNMAP of a page, each in a kick of its own
- * batch N    as many MAPs as a batch holds in one kick, then the UNMAPs
+ * exit N          a read of the device's configuration: one exit from the guest and back
+ * single N        a MAP and an UNMAP of a page, each in a kick of its own
+ * batch N         as many MAPs as a batch holds in one kick, then the UNMAPs
+ * table-single N  an entry of a page table that is written, cleared, and an INVALIDATE
+ * table-batch N   as many entries as a batch holds, then the INVALIDATEs in one kick
  *
- * Prints the minimum and the median of one of them in nanoseconds: of a read, or of a MAP and
- * its UNMAP. Then it sleeps, so that somebody can look at its counters. All numbers have the same
- * width: the exits that printing costs are the same in each run.
+ * Prints the minimum and the median of one of them, a read or a buffer, in nanoseconds, then
+ * the minimum in ticks: on x86 these are cycles. Then it sleeps, so that somebody can look at its
+ * counters. All numbers have the same width: the exits that printing costs are the same in each
+ * run.
  */
+#include "pasid-table.h"
 #include "rt.h"
 
 #define DOMAIN	   1
@@ -59,12 +63,13 @@ static u32 to_ns(u64 time, u64 calibration)
 static struct viommu iommu;
 static struct viommu_req_map maps[VIOMMU_BATCH];
 static struct viommu_req_unmap unmaps[VIOMMU_BATCH];
+static struct viommu_req_invalidate invalidates[VIOMMU_BATCH];
 static struct viommu_tail tails[VIOMMU_BATCH];
+static u64 page;
 
 static void prepare(void)
 {
-	u64 page = gpa_of(mem_alloc(iommu.granule, iommu.granule));
-
+	page = gpa_of(mem_alloc(iommu.granule, iommu.granule));
 	for (unsigned int i = 0; i < VIOMMU_BATCH; i++) {
 		u64 iova = IOVA + i * iommu.granule;
 
@@ -95,7 +100,7 @@ static void send(unsigned int n)
 	}
 }
 
-static void requests(unsigned int n)
+static void mappings(unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++)
 		viommu_queue(&iommu, &maps[i], sizeof(maps[i]), &tails[i], sizeof(tails[i]));
@@ -105,13 +110,43 @@ static void requests(unsigned int n)
 	send(n);
 }
 
-static void round(unsigned int n)
+static struct pasid_table table;
+static struct page_table pages;
+
+/* What was not valid is not cached: only an entry that is cleared needs a request. */
+static void entries(unsigned int n)
 {
-	if (n)
-		requests(n);
-	else
-		viommu_bypass(&iommu);
+	for (unsigned int i = 0; i < n; i++)
+		page_table_map(&pages, maps[i].virt_start, page, PAGE_4K, PAGE_WRITE | PAGE_USER);
+	for (unsigned int i = 0; i < n; i++) {
+		page_table_unmap(&pages, maps[i].virt_start);
+		pasid_table_inv_address(&table, 0, maps[i].virt_start, 1, PAGE_4K, &invalidates[i]);
+		viommu_queue(&iommu, &invalidates[i], sizeof(invalidates[i]), &tails[i],
+			     sizeof(tails[i]));
+	}
+	send(n);
 }
+
+static void config(unsigned int n)
+{
+	(void)n;
+	viommu_bypass(&iommu);
+}
+
+struct kind {
+	const char *name;
+	unsigned int buffers;
+	bool tables;
+	void (*round)(unsigned int n);
+};
+
+static const struct kind kinds[] = {
+	{"exit ", 1, false, config},
+	{"single ", 1, false, mappings},
+	{"batch ", VIOMMU_BATCH, false, mappings},
+	{"table-single ", 1, true, entries},
+	{"table-batch ", VIOMMU_BATCH, true, entries},
+};
 
 static void sort(u64 *a, u32 nr)
 {
@@ -136,26 +171,50 @@ static u32 number(const char *s)
 	return n;
 }
 
-/* The requests of a round, 0 for a read; *@rounds is how many of them. */
-static unsigned int parse(const char *s, u32 *rounds)
+/* *@rounds is how many of them. */
+static const struct kind *parse(const char *s, u32 *rounds)
 {
-	static const struct {
-		const char *name;
-		unsigned int requests;
-	} kinds[] = {{"exit ", 0}, {"single ", 1}, {"batch ", VIOMMU_BATCH}};
-
 	for (unsigned int i = 0; i < ARRAY_SIZE(kinds); i++) {
 		size_t len = strlen(kinds[i].name);
 
 		if (strlen(s) > len && !memcmp(s, kinds[i].name, len)) {
 			*rounds = number(s + len);
-			return kinds[i].requests;
+			return &kinds[i];
 		}
 	}
-	panic("bench: the command line is none of 'exit N', 'single N' and 'batch N'");
+	panic("bench: the command line is none of 'exit N', 'single N', 'batch N', "
+	      "'table-single N' and 'table-batch N'");
 }
 
-static void start_iommu(void)
+/* The format of tables that the endpoint shows. */
+static bool probe_format(u32 endpoint, struct pasid_table_cfg *cfg)
+{
+	static u64 answer[PAGE_SIZE / 8];
+	const struct viommu_property *p;
+	bool bad = false, found = false;
+	u32 pos = 0;
+
+	if (iommu.probe_size + sizeof(struct viommu_tail) > sizeof(answer) ||
+	    viommu_probe(&iommu, endpoint, answer) != VIOMMU_S_OK)
+		return false;
+	while (!found && (p = viommu_next_property(&iommu, answer, &pos, &bad)))
+		found = pasid_table_probe(p, cfg);
+	return found;
+}
+
+static void attach_tables(u32 endpoint)
+{
+	struct pasid_table_cfg cfg;
+
+	if (!probe_format(endpoint, &cfg))
+		panic("bench: the endpoint takes no tables");
+	if (!page_table_alloc(&pages, cfg.pages) ||
+	    pasid_table_alloc(&table, &iommu, &cfg, DOMAIN, endpoint) ||
+	    pasid_table_attach(&table) || pasid_table_set(&table, 0, &pages, 1))
+		panic("bench: its tables cannot be attached");
+}
+
+static void start_iommu(bool tables)
 {
 	struct fw_device at;
 	u32 endpoint;
@@ -165,7 +224,9 @@ static void start_iommu(void)
 		panic("bench: there is no virtio-iommu");
 	while (fw_next(&pos, &at)) {
 		if (!fw_same(&at, &fw.iommu) && fw_endpoint(&at, &endpoint)) {
-			if (viommu_attach(&iommu, DOMAIN, endpoint, 0))
+			if (tables)
+				attach_tables(endpoint);
+			else if (viommu_attach(&iommu, DOMAIN, endpoint, 0))
 				panic("bench: ATTACH failed");
 			return;
 		}
@@ -176,22 +237,23 @@ static void start_iommu(void)
 int guest_main(void)
 {
 	u32 rounds;
-	unsigned int n = parse(fw.cmdline, &rounds);
+	const struct kind *kind = parse(fw.cmdline, &rounds);
 	u64 *times = mem_alloc(max(rounds, 1U) * sizeof(*times), PAGE_SIZE);
 	u64 calibration = calibrate();
 
-	start_iommu();
+	start_iommu(kind->tables);
 	prepare();
-	round(n);
+	kind->round(kind->buffers);
 	for (u32 i = 0; i < rounds; i++) {
 		u64 start = ticks();
 
-		round(n);
+		kind->round(kind->buffers);
 		times[i] = ticks() - start;
 	}
 	sort(times, rounds);
-	print("bench: %12u %12u ns\n", to_ns(times[0], calibration) / max(n, 1U),
-	      to_ns(times[rounds / 2], calibration) / max(n, 1U));
+	print("bench: %12u %12u ns %12u ticks\n", to_ns(times[0], calibration) / kind->buffers,
+	      to_ns(times[rounds / 2], calibration) / kind->buffers,
+	      (u32)(times[0] / kind->buffers));
 	for (;;)
 		cpu_sleep();
 }
