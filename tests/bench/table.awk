@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # A table of lines MEASURE|WHO|VALUE|UNIT in any order. The first WHO of a MEASURE is its
-# baseline: what the ratios of all others are to.
+# baseline: what the ratios of all others are to. A value may be a word.
 BEGIN { FS = "|" }
 
 NF == 4 {
@@ -20,7 +20,8 @@ END {
 	for (i = 1; i <= nr; i++) {
 		m = measures[i]
 		for (n = 1; n <= count[m]; n++) {
-			ratio = base[m] > 0 ? sprintf("%.2f", value[m, n] / base[m]) : "-"
+			ratio = base[m] > 0 && value[m, n] ~ /^[0-9.]+$/ ? \
+				sprintf("%.2f", value[m, n] / base[m]) : "-"
 			printf format, n == 1 ? m : "", who[m, n], value[m, n], unit[m, n],
 				n == 1 ? "1" : ratio
 		}
