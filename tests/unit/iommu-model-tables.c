@@ -121,22 +121,15 @@ void model_attach_table(void)
 		.pasid = htole32(pasid),
 		.id = htole32(table.id),
 	};
-	struct viommu_attach_table req = {
-		.head.type = VIOMMU_T_ATTACH_TABLE,
-		.domain = htole32(id),
-		.format = format,
-	};
 	struct model_domain *d;
 	unsigned int n;
 	bool known;
 
 	endpoint = model_random_endpoint(&n, &known);
-	req.endpoint = htole32(endpoint);
 	desc.reserved[0] = model_chance(20);
-	memcpy(req.descriptor, &desc, sizeof(desc));
 	broken = attach_rules(id, &n, known, format, desc.reserved[0], pasid);
-	if (!model_status("attach-table", guest_status(&req, sizeof(req)), broken,
-			  VIOMMU_F_ATTACH_TABLE))
+	if (!model_status("attach-table", attach_table(id, endpoint, format, &desc, sizeof(desc)),
+			  broken, VIOMMU_F_ATTACH_TABLE))
 		return;
 	d = &model.domains[id];
 	if (!d->exists)
@@ -157,17 +150,12 @@ void model_detach_pasid(void)
 	u32 id = model_random_domain(), pasid = unit_below(model_chance(20) ? 40 : USED_PASIDS),
 	    broken = 0;
 	u32 flags = model_chance(20) ? 2 + unit_below(6) : VIOMMU_DETACH_PASID;
-	struct viommu_detach req = {
-		.head.type = VIOMMU_T_DETACH,
-		.domain = htole32(id),
-		.pasid = htole32(pasid),
-		.flags = htole32(flags),
-	};
+	u32 endpoint;
 	struct model_domain *d = id < MODEL_DOMAINS ? &model.domains[id] : NULL;
 	bool whole = !model_has_feature(VIOMMU_F_ATTACH_TABLE), known, member;
 	unsigned int n;
 
-	req.endpoint = htole32(model_random_endpoint(&n, &known));
+	endpoint = model_random_endpoint(&n, &known);
 	member = known && d && is_member(d, n);
 	if (!whole && flags != VIOMMU_DETACH_PASID)
 		broken |= S(INVAL);
@@ -179,7 +167,7 @@ void model_detach_pasid(void)
 		broken |= S(RANGE);
 	else if (!whole && member && !d->pasids[pasid].table)
 		broken |= S(NOENT);
-	if (!model_status("detach-pasid", guest_status(&req, sizeof(req)), broken, -1))
+	if (!model_status("detach-pasid", detach_pasid(id, endpoint, pasid, flags), broken, -1))
 		return;
 	if (whole) {
 		model_move(n, NO_DOMAIN);
@@ -336,7 +324,6 @@ void model_invalidate(void)
 		break;
 	}
 	req = (struct viommu_invalidate){
-		.head.type = VIOMMU_T_INVALIDATE,
 		.scope = i.scope,
 		.caches = i.caches,
 		.flags = htole16(i.flags),
@@ -349,8 +336,8 @@ void model_invalidate(void)
 	};
 	if (reserved)
 		req.reserved[unit_below(sizeof(req.reserved))] = 1;
-	if (!model_status("invalidate", guest_status(&req, sizeof(req)),
-			  invalidate_rules(&i, reserved), VIOMMU_F_ATTACH_TABLE))
+	if (!model_status("invalidate", invalidate(&req), invalidate_rules(&i, reserved),
+			  VIOMMU_F_ATTACH_TABLE))
 		return;
 	for (unsigned int n = 0; n < NR_ENDPOINTS; n++) {
 		if (is_member(&model.domains[i.domain], n))
