@@ -197,14 +197,18 @@ static void step_access(void)
 {
 	unsigned int n = unit_below(NR_ENDPOINTS), flags = fuzz_int(1), nr;
 	u32 pasid = flags & 0x80 ? DMA_NO_PASID : flags & 0x40 ? fuzz_int(3) : 0;
-	struct iommu_fault fault;
 	dma_handle_t handle;
 	struct iovec iov[4];
+	u32 dir = flags & (DMA_READ | DMA_WRITE | DMA_PRIV);
 	u64 len = fuzz_number();
 	int ret;
 
-	ret = dma_map_fault(&g.chans[n], pasid, address(), len, flags & 15, iov, ARRAY_SIZE(iov),
-			    &handle, &fault);
+	if (flags & DMA_EXEC)
+		dir |= DMA_READ | DMA_EXEC;
+	if (!(dir & (DMA_READ | DMA_WRITE)))
+		dir |= DMA_WRITE;
+
+	ret = dma_map(&g.chans[n], pasid, address(), len, dir, iov, ARRAY_SIZE(iov), &handle);
 	if (ret < 0)
 		return;
 	nr = ret;
