@@ -8,7 +8,7 @@ LINT_OUT := $(BUILD)/lint
 
 LINT_GUEST := $(wildcard guest/*.c guest/rt/*.c $(GUEST_ROOM)/*.c tests/guests/*.c tests/guests/*/*.c)
 LINT_SRCS := main.c $(LIB_SRCS) \
-	$(wildcard $(addsuffix /*.c,tests/unit tests/unit/$(ARCH) tests/bench tests/tools tests/shims))
+	$(wildcard $(addsuffix /*.c,tests/unit tests/unit/$(ARCH) tests/fuzz tests/fuzz/$(ARCH) tests/bench tests/tools tests/shims))
 
 # Of another architecture only what is its own.
 ifneq ($(ARCH),$(HOST_ARCH))
@@ -21,7 +21,7 @@ endif
 ANALYZE := clang --analyze --analyzer-output text -Xclang -analyzer-werror
 
 $(LINT_GUEST:%.c=$(LINT_OUT)/%.ok): LINT_CFLAGS = $(LINT_TARGET) $(filter-out -march=%,$(GUEST_CFLAGS))
-$(LINT_SRCS:%.c=$(LINT_OUT)/%.ok): LINT_CFLAGS = $(LINT_TARGET) $(LKVM_CFLAGS) -Itests/unit
+$(LINT_SRCS:%.c=$(LINT_OUT)/%.ok): LINT_CFLAGS = $(LINT_TARGET) $(LKVM_CFLAGS) -Itests/unit -Itests/fuzz
 
 # The second run of the compiler only lists what the file includes.
 $(LINT_OUT)/%.ok: %.c | $(SYSROOT_READY)

@@ -110,9 +110,10 @@ static void config_space(void)
 
 static void map_or_unmap(void)
 {
+	u64 start = DATA + unit_below(16) * 4096;
 	const struct mapping map = {
-		.start = DATA + unit_below(16) * 4096,
-		.last = map.start + 4095,
+		.start = start,
+		.last = start + 4095,
 		.gpa = DATA + unit_below(16) * 4096,
 		.flags = unit_below(4),
 	};

@@ -167,7 +167,8 @@ void model_detach_pasid(void)
 		broken |= S(RANGE);
 	else if (!whole && member && !d->pasids[pasid].table)
 		broken |= S(NOENT);
-	if (!model_status("detach-pasid", detach_pasid(id, endpoint, pasid, flags), broken, -1))
+	if (!model_status("detach-pasid", detach_pasid(id, endpoint, pasid, flags), broken, -1) ||
+	    !member)
 		return;
 	if (whole) {
 		model_move(n, NO_DOMAIN);
