@@ -402,7 +402,7 @@ static bool same(const struct cached *a, const struct cached *b)
 
 static void sample(unsigned int n, unsigned int access, unsigned int cell, u32 dir, u32 off)
 {
-	struct cached *list = seen.at[n][access][cell], now;
+	struct cached *list = seen.at[n][access][cell], now = {0};
 	unsigned int *nr = &seen.nr[n][access][cell], i;
 	bool there = walk(n, access, cell, &now), right;
 	u64 got = reach_pasid(n, access, model_cell(cell) + off, dir);
