@@ -10,7 +10,7 @@ setup() {
 	lkvm_command=("$LKVM")
 	# The library knows only some of the places where a kernel puts a program.
 	! setarch -R true 2>/dev/null || lkvm_command=(setarch -R "$LKVM")
-	need "$LKVM" "$guests/exit.elf" "$guests/smp.elf"
+	need "$LKVM" "$guests/exit.elf" "$guests/smp.elf" "$guests/tables.elf"
 	need_kvm
 	cd "$BATS_TEST_TMPDIR" || return 1
 	export LKVM_RUNTIME_DIR=$PWD/run TSAN_OPTIONS="suppressions=$tree/tests/data-races.txt"
@@ -29,6 +29,13 @@ teardown() {
 
 @test "races: the demo, packed and on MMIO" {
 	run_lkvm -m 64M --iommu=virtio --virtio-ring packed --virtio-transport mmio
+	[ "$status" -eq 0 ]
+	[[ $output == *' 0 failed'* ]]
+}
+
+@test "races: an engine in tables of the guest" {
+	run_lkvm -m 64M -k "$guests/tables.elf" --test-exit --iommu=virtio,tables=riscv-gipc \
+		--device dma-engine
 	[ "$status" -eq 0 ]
 	[[ $output == *' 0 failed'* ]]
 }

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <linux/virtio_config.h>
+#include <sched.h>
 
 #include "blk-guest.h"
 #include "capture.h"
@@ -246,4 +247,79 @@ TEST(nobody_else_waits_for_the_disk)
 		dma_chan_destroy(&other_chan);
 		blk_guest_end();
 	}
+}
+
+/* A disk that lets requests go one by one, after a while. */
+static void *pace(void *opaque)
+{
+	_Atomic bool *over = opaque;
+	unsigned int n = 0;
+
+	gate_close();
+	while (!atomic_load(over)) {
+		for (unsigned int i = 0; i < n % 7; i++)
+			sched_yield();
+		n++;
+		if (disk_count(&tdisk.waiting))
+			gate_pass();
+	}
+	gate_open();
+	return NULL;
+}
+
+static _Atomic bool drivers_stop;
+static _Atomic unsigned int moved; /* requests that found their page mapped */
+
+/* Reads and writes of pages that may be mapped or not. */
+static void *drive(void *opaque)
+{
+	struct driver_queue *q = opaque;
+	u64 n = q->index;
+
+	while (!atomic_load(&drivers_stop)) {
+		bool in = n++ % 3;
+		u8 status = request(q, in ? VIRTIO_BLK_T_IN : VIRTIO_BLK_T_OUT, 8 * (n % 16),
+				    data(n * 5 % NR_PAGES), PAGE, in, NULL);
+
+		if (!CHECK(status == VIRTIO_BLK_S_OK || status == VIRTIO_BLK_S_IOERR))
+			break;
+		if (status == VIRTIO_BLK_S_OK)
+			atomic_fetch_add(&moved, 1);
+	}
+	return NULL;
+}
+
+#define QUEUES 3
+#define ROUNDS 300
+
+TEST(pages_are_taken_from_requests_on_their_way)
+{
+	_Atomic bool over = false;
+	pthread_t pacer, drivers[QUEUES];
+
+	start(QUEUES);
+	atomic_store(&drivers_stop, false);
+	atomic_store(&moved, 0);
+	CHECK_EQ(pthread_create(&pacer, NULL, pace, &over), 0);
+	for (unsigned int i = 0; i < QUEUES; i++)
+		CHECK_EQ(pthread_create(&drivers[i], NULL, drive, &guest.queues[i]), 0);
+	for (unsigned int round = 0; round < ROUNDS; round++) {
+		u64 page = data(unit_rand() % NR_PAGES);
+		unsigned int before = atomic_load(&moved);
+
+		CHECK_EQ(iommu_unmap(&guest.iommu, DOMAIN, page, page + PAGE - 1), 0);
+		memset(hva(page), AFTER, PAGE);
+		/* Others go on. */
+		while (atomic_load(&moved) == before)
+			sched_yield();
+		if (!CHECK(is_filled(hva(page), AFTER, PAGE)))
+			break;
+		map(DOMAIN, page, PAGE);
+	}
+	atomic_store(&drivers_stop, true);
+	for (unsigned int i = 0; i < QUEUES; i++)
+		pthread_join(drivers[i], NULL);
+	atomic_store(&over, true);
+	pthread_join(pacer, NULL);
+	blk_guest_end();
 }
