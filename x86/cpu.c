@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <assert.h>
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -33,20 +35,32 @@
 #define MTRR_ENABLE		BIT(11)
 #define MTRR_WRITE_BACK		6
 
-union cpuid_table {
-	struct kvm_cpuid2 cpuid;
-	u8 room[sizeof(struct kvm_cpuid2) + MAX_CPUID * sizeof(struct kvm_cpuid_entry2)];
+/* A kvm_cpuid2 with room. */
+struct cpuid_table {
+	u32 nent;
+	u32 padding;
+	struct kvm_cpuid_entry2 entries[MAX_CPUID];
 };
+static_assert(offsetof(struct cpuid_table, entries) == offsetof(struct kvm_cpuid2, entries),
+	      "no gap");
 
-static int supported_cpuid(const struct vm *vm, union cpuid_table *table)
+/*
+ * NULL, with a message, if KVM does not tell. It is asked once, for the answer takes it long and
+ * does not change. For the thread that makes the machine.
+ */
+static const struct cpuid_table *supported_cpuid(const struct vm *vm)
 {
-	memset(table, 0, sizeof(*table));
-	table->cpuid.nent = MAX_CPUID - 2; /* room for what is added */
-	if (ioctl(vm->kvm_fd, KVM_GET_SUPPORTED_CPUID, &table->cpuid) < 0) {
+	static struct cpuid_table table;
+
+	if (table.nent)
+		return &table;
+	table.nent = MAX_CPUID - 2; /* room for what is added */
+	if (ioctl(vm->kvm_fd, KVM_GET_SUPPORTED_CPUID, &table) < 0) {
+		table.nent = 0;
 		pr_err("KVM does not tell its CPU features: %s", strerror(errno));
-		return -ENOTSUP;
+		return NULL;
 	}
-	return 0;
+	return &table;
 }
 
 /* Bits of the APIC ID that number @nr cores. */
@@ -103,10 +117,10 @@ static void set_topology(struct kvm_cpuid_entry2 *e, unsigned int id, unsigned i
 	}
 }
 
-static void add_topology_level(union cpuid_table *table, unsigned int index, u32 shift, u32 count,
+static void add_topology_level(struct cpuid_table *table, unsigned int index, u32 shift, u32 count,
 			       u32 level, unsigned int id)
 {
-	table->cpuid.entries[table->cpuid.nent++] = (struct kvm_cpuid_entry2){
+	table->entries[table->nent++] = (struct kvm_cpuid_entry2){
 		.function = LEAF_TOPOLOGY,
 		.index = index,
 		.flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX,
@@ -120,16 +134,17 @@ static void add_topology_level(union cpuid_table *table, unsigned int index, u32
 static int set_cpuid(struct vcpu *vcpu)
 {
 	const struct vm *vm = vcpu->vm;
-	union cpuid_table table;
+	const struct cpuid_table *supported = supported_cpuid(vm);
+	struct cpuid_table table = {0};
 	bool has_topology = false;
-	unsigned int n = 0;
-	int ret = supported_cpuid(vm, &table);
+	int ret = 0;
 
-	if (ret)
-		return ret;
-	for (unsigned int i = 0; i < table.cpuid.nent; i++) {
-		struct kvm_cpuid_entry2 *e = &table.cpuid.entries[i];
+	if (!supported)
+		return -ENOTSUP;
+	for (unsigned int i = 0; i < supported->nent; i++) {
+		struct kvm_cpuid_entry2 *e = &table.entries[table.nent];
 
+		*e = supported->entries[i];
 		/* Written anew below: the host's own levels say nothing here. */
 		if (e->function == LEAF_TOPOLOGY || e->function == LEAF_TOPOLOGY_V2) {
 			has_topology = true;
@@ -141,15 +156,14 @@ static int set_cpuid(struct vcpu *vcpu)
 		if (e->function == LEAF_FEATURES && vm_has_cap(vm, KVM_CAP_TSC_DEADLINE_TIMER))
 			e->ecx |= FEATURES_ECX_TSC_DEADLINE;
 		set_topology(e, vcpu->index, vm->nr_vcpus);
-		table.cpuid.entries[n++] = *e;
+		table.nent++;
 	}
-	table.cpuid.nent = n;
 	if (has_topology) {
 		add_topology_level(&table, 0, 0, 1, LEVEL_SMT, vcpu->index);
 		add_topology_level(&table, 1, id_bits(vm->nr_vcpus), vm->nr_vcpus, LEVEL_CORE,
 				   vcpu->index);
 	}
-	if (ioctl(vcpu->fd, KVM_SET_CPUID2, &table.cpuid) < 0) {
+	if (ioctl(vcpu->fd, KVM_SET_CPUID2, &table) < 0) {
 		ret = -errno;
 		pr_err("KVM refuses the CPU features of vCPU %u: %s", vcpu->index, strerror(-ret));
 	}
@@ -158,15 +172,15 @@ static int set_cpuid(struct vcpu *vcpu)
 
 static int set_msr(struct vcpu *vcpu, u32 index, u64 data)
 {
-	union {
-		struct kvm_msrs msrs;
-		u8 room[sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry)];
-	} one = {.msrs.nmsrs = 1};
-	int ret;
-
-	one.msrs.entries[0] = (struct kvm_msr_entry){.index = index, .data = data};
+	/* A kvm_msrs with room. */
+	struct {
+		u32 nmsrs;
+		u32 padding;
+		struct kvm_msr_entry entry;
+	} msrs = {.nmsrs = 1, .entry = {.index = index, .data = data}};
 	/* The result is how many were set. */
-	ret = ioctl(vcpu->fd, KVM_SET_MSRS, &one.msrs) == 1 ? 0 : -EINVAL;
+	int ret = ioctl(vcpu->fd, KVM_SET_MSRS, &msrs) == 1 ? 0 : -EINVAL;
+
 	if (ret)
 		pr_err("KVM refuses MSR 0x%x of vCPU %u", index, vcpu->index);
 	return ret;
@@ -185,13 +199,13 @@ int x86_cpu_init(struct vcpu *vcpu)
 
 unsigned int arch_phys_bits(const struct vm *vm)
 {
-	union cpuid_table table;
+	const struct cpuid_table *table = supported_cpuid(vm);
 	unsigned int bits = 36; /* what a CPU has that does not say */
 
-	if (supported_cpuid(vm, &table))
+	if (!table)
 		return 0;
-	for (unsigned int i = 0; i < table.cpuid.nent; i++) {
-		const struct kvm_cpuid_entry2 *e = &table.cpuid.entries[i];
+	for (unsigned int i = 0; i < table->nent; i++) {
+		const struct kvm_cpuid_entry2 *e = &table->entries[i];
 
 		if (e->function != LEAF_AMD_SIZES || !(e->eax & 0xff))
 			continue;
