@@ -40,7 +40,9 @@ guest-bench-y := $(guest-tables-lib)
 guest-mmu-y := tests/guests/mmu/cases.o tests/guests/mmu/compare.o tests/guests/mmu/$(ARCH).o \
 	$(guest-tables-lib)
 guest-smp-y := $(GUEST_ROOM)/smp.o $(if $(filter x86,$(ARCH)),,guest/rt/fdt-smp.o)
-guest-tables-y := tests/guests/tables/kinds.o tests/guests/tables/scenarios.o $(guest-tables-lib)
+guest-tables-y := tests/guests/tables/kinds.o tests/guests/tables/requests.o \
+	tests/guests/tables/scenarios.o tests/guests/tables/shared.o tests/guests/tables/steps.o \
+	$(guest-tables-lib)
 
 guest-rt-y := guest/rt/check.o guest/rt/dma-engine.o guest/rt/firmware.o guest/rt/irq.o \
 	guest/rt/mem.o guest/rt/pages.o guest/rt/pci.o guest/rt/print.o guest/rt/start.o guest/rt/virtio.o guest/rt/virtio-blk.o \

@@ -4,6 +4,7 @@
 #include "rt/core.h"
 
 u32 pages_left = PAGES_NO_LIMIT;
+u32 pages_taken;
 
 /* A block that is free begins with a pointer to the next. */
 static void *blocks[PAGES_MAX_ORDER + 1];
@@ -17,6 +18,7 @@ void *pages_get(unsigned int order)
 		return NULL;
 	if (pages_left != PAGES_NO_LIMIT)
 		pages_left--;
+	pages_taken++;
 	if (!p)
 		return mem_alloc(size, size);
 	blocks[order] = *(void **)p;
@@ -28,6 +30,7 @@ void pages_put(void *p, unsigned int order)
 {
 	if (!p)
 		return;
+	pages_taken--;
 	*(void **)p = blocks[order];
 	blocks[order] = p;
 }

@@ -15,6 +15,9 @@
  */
 extern u32 pages_left;
 
+/* Blocks that were not given back. */
+extern u32 pages_taken;
+
 /* 2^@order zeroed pages, aligned to their size; NULL if @pages_left is 0. */
 void *pages_get(unsigned int order);
 

@@ -20,19 +20,39 @@ extern struct viommu iommu;
 
 struct kind;
 
+/* What a row's pages need, to be accessed, in the way of bits that say that they were. */
+enum marks {
+	MARKS_NONE, /* there are no such bits, or nobody looks at them */
+	MARKS_SET, /* the IOMMU sets them */
+	MARKS_NEEDED, /* the guest sets them; who does not gets a fault */
+};
+
+/* What of a table the device keeps: that is the domain's, and all of its endpoints have it. */
+enum keeps {
+	KEEPS_NOTHING,
+	KEEPS_PASIDS,
+	KEEPS_ALL, /* entry 0, too */
+};
+
 /* Adding a format adds a row of these, or a few. */
 struct row {
 	const char *name;
 	const struct kind *kind;
 	enum pasid_table_format format;
+	bool brief; /* what the rows before have in common with it is tried less */
 	unsigned int pasid_bits; /* at most; the property may say less */
 	unsigned int shape; /* of the PASID table: what the vendor has several of */
 	enum page_table_kind pages;
-	bool marks; /* accessed and dirty in its pages */
+	enum pasid_table_plain plain;
+	enum marks marks;
+	enum keeps keeps;
+	bool extended; /* EAFE */
+	bool writes_all; /* with privilege, what is read-only for users */
 	u8 no_entry; /* reason of a fault where an entry was cleared */
 };
 
 struct target {
+	unsigned int index; /* among the engines */
 	struct dma_engine *engine;
 	u32 endpoint;
 	u32 domain;
@@ -57,12 +77,15 @@ enum inv_scope {
 	INV_DOMAIN,
 	INV_ID, /* only if the format has IDs */
 	NR_INV_SCOPES,
+	INV_ID_GLOBAL = NR_INV_SCOPES, /* and what is global */
 };
 
 /* What is done in another way over tables than over mappings; each returns a status. */
 struct kind {
 	bool has_pasids;
 	int (*attach)(struct target *t);
+	/* Attaches it to @domain, with the table that it has. */
+	int (*enter)(struct target *t, u32 domain);
 	/* The endpoint is detached by then, or the IOMMU was reset. */
 	void (*release)(struct target *t);
 	/* Makes an empty space that the endpoint has; takes it away; gives back what it took. */
@@ -74,6 +97,9 @@ struct kind {
 	int (*unmap)(struct space *s, u64 iova, unsigned int size_log2);
 	/* From then on what map() and unmap() wrote holds. */
 	int (*invalidate)(struct space *s, enum inv_scope scope, u64 iova, unsigned int size_log2);
+	/* The @n-th of what max-mappings= counts, made with @main; and takes it away. */
+	int (*take)(struct space *main, u32 n);
+	int (*give)(struct space *main, u32 n);
 };
 
 extern const struct kind kind_mapping, kind_tables;
@@ -85,10 +111,24 @@ const struct row *row_next(const struct pasid_table_cfg *probed, const struct ro
 void row_choose(const struct row *row, const struct pasid_table_cfg *probed,
 		struct pasid_table_cfg *cfg);
 
+/* log2 of a page; sizes that leaves have, as bits; and the highest bit of addresses. */
+unsigned int row_page(const struct row *row);
+u64 row_sizes(const struct row *row);
+u64 row_high(const struct row *row);
+
 /* Runs all of it. The endpoint is detached before and after. */
 void run_suite(struct target *t);
 
 /* Two endpoints at once, each with a row of its own. */
 void run_pair(struct target *a, struct target *b);
+
+/* Two endpoints in one domain, both with the same row. */
+void run_shared(struct target *a, struct target *b);
+
+/*
+ * The device has room for @limit mappings or tables, by max-mappings=. @b, which may be NULL, is
+ * attached when @a has used it up.
+ */
+void run_limit(struct target *a, struct target *b, u32 limit);
 
 #endif /* LKVM_TESTS_TABLES_SUITE_H */
