@@ -37,56 +37,43 @@ tables() # NAME... -- OPTION...
 	[[ $output == *'tables of none'* ]]
 }
 
-@test "tables: smmuv3" {
+@test "tables: smmuv3, messages go through mappings and tables of the guest" {
 	tables 'MAP and UNMAP' 'SMMUv3, one table of CDs' 'SMMUv3, CDs behind entries of 4K' \
 		'SMMUv3, CDs behind entries of 64K, at 00:02.0: 1048576 PASIDs' \
 		'SMMUv3, granule 16K, bypass' 'SMMUv3, granule 64K, terminate' \
-		-- --iommu=virtio,tables=smmuv3 --device dma-engine
+		'  ok    nor to where it is mapped read-only' \
+		"  ok    the engine's messages, which have no PASID, are refused" \
+		-- --iommu=virtio,tables=smmuv3,msi=mapped --device dma-engine
 }
 
-@test "tables: vtd" {
-	tables 'MAP and UNMAP' 'VT-d, at 00:02.0: 1048576 PASIDs' 'VT-d, 5 levels, WPE and EAFE' \
-		-- --iommu=virtio,tables=vtd --device dma-engine
-}
-
-@test "tables: amd" {
-	tables 'MAP and UNMAP' 'AMD, GCR3 table of 1 level' 'AMD, GCR3 table of 2 levels' \
-		'AMD, GCR3 table of 3 levels' 'AMD, 5 levels, nothing marked, bypass' \
-		-- --iommu=virtio,tables=amd --device dma-engine
-}
-
-@test "tables: amd-pt" {
-	tables 'MAP and UNMAP' 'AMD, GCR3 table of the device' \
-		"AMD, the device's, 5 levels, nothing marked, bypass" \
-		-- --iommu=virtio,tables=amd-pt --device dma-engine
-}
-
-@test "tables: riscv" {
-	tables 'MAP and UNMAP' 'RISC-V, PD8 and Sv39' 'RISC-V, PD17 and Sv48' \
-		'RISC-V, PD20 and Sv48' 'RISC-V, Sv57, SADE, bypass' \
-		-- --iommu=virtio,tables=riscv --device dma-engine
-}
-
-@test "tables: riscv-gipc" {
-	tables 'MAP and UNMAP' 'RISC-V, process directory of the device' \
-		"RISC-V, the device's, Sv57, SADE, bypass" \
-		-- --iommu=virtio,tables=riscv-gipc --device dma-engine
-}
-
-@test "tables: map=off, tables are all there is" {
-	tables 'VT-d' -- --iommu=virtio,tables=vtd,map=off --device dma-engine
+@test "tables: vtd, tables are all there is" {
+	tables 'VT-d, at 00:02.0: 1048576 PASIDs' 'VT-d, 5 levels, WPE and EAFE' \
+		-- --iommu=virtio,tables=vtd,map=off --device dma-engine
 	[[ $output != *'MAP and UNMAP, '* ]]
 }
 
-@test "tables: packed virtqueues and bypass=on" {
-	tables 'AMD, GCR3 table of the device' \
-		-- --iommu=virtio,tables=amd-pt,ring=packed,bypass=on --device dma-engine
+@test "tables: amd" {
+	tables 'AMD, GCR3 table of 1 level' 'AMD, GCR3 table of 2 levels' \
+		'AMD, GCR3 table of 3 levels' 'AMD, 5 levels, nothing marked, bypass' \
+		-- -p tables --iommu=virtio,tables=amd --device dma-engine
 }
 
-@test "tables: messages go through mappings and tables of the guest" {
-	tables 'MAP and UNMAP' 'SMMUv3, one table' '  ok    nor to where it is mapped read-only' \
-		"  ok    the engine's messages, which have no PASID, are refused" \
-		-- --iommu=virtio,tables=smmuv3,msi=mapped --device dma-engine
+@test "tables: amd-pt, packed virtqueues and bypass=on" {
+	tables 'AMD, GCR3 table of the device' \
+		"AMD, the device's, 5 levels, nothing marked, bypass" \
+		-- -p tables --iommu=virtio,tables=amd-pt,ring=packed,bypass=on --device dma-engine
+}
+
+@test "tables: riscv" {
+	tables 'RISC-V, PD8 and Sv39' 'RISC-V, PD17 and Sv48' 'RISC-V, PD20 and Sv48' \
+		'RISC-V, Sv57, SADE, bypass' \
+		-- -p tables --iommu=virtio,tables=riscv --device dma-engine
+}
+
+@test "tables: riscv-gipc" {
+	tables 'RISC-V, process directory of the device' \
+		"RISC-V, the device's, Sv57, SADE, bypass" \
+		-- -p tables --iommu=virtio,tables=riscv-gipc --device dma-engine
 }
 
 @test "tables: two engines of each format, in one domain and in two" {

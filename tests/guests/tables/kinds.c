@@ -214,8 +214,8 @@ static const struct row rows[] = {
 	{"MAP and UNMAP", .kind = &kind_mapping},
 
 	{"SMMUv3, one table of CDs", ARM(8, LINEAR, AARCH64)},
-	{"SMMUv3, CDs behind entries of 4K", ARM(16, 4K_LEAVES, AARCH64)},
-	{"SMMUv3, CDs behind entries of 64K", ARM(20, 64K_LEAVES, AARCH64)},
+	{"SMMUv3, CDs behind entries of 4K", ARM(16, 4K_LEAVES, AARCH64), .brief = true},
+	{"SMMUv3, CDs behind entries of 64K", ARM(20, 64K_LEAVES, AARCH64), .brief = true},
 	{"SMMUv3, granule 16K, bypass", ARM(8, LINEAR, AARCH64_16K), .plain = PLAIN_BYPASS,
 	 .brief = true},
 	{"SMMUv3, granule 64K, terminate", ARM(8, LINEAR, AARCH64_64K), .plain = PLAIN_REFUSED,
@@ -225,8 +225,8 @@ static const struct row rows[] = {
 	{"VT-d, 5 levels, WPE and EAFE", INTEL(X86_64_5), .extended = true, .brief = true},
 
 	{"AMD, GCR3 table of 1 level", AMD(9, 1, X86_64), .marks = MARKS_SET},
-	{"AMD, GCR3 table of 2 levels", AMD(18, 2, X86_64), .marks = MARKS_SET},
-	{"AMD, GCR3 table of 3 levels", AMD(20, 3, X86_64), .marks = MARKS_SET},
+	{"AMD, GCR3 table of 2 levels", AMD(18, 2, X86_64), .marks = MARKS_SET, .brief = true},
+	{"AMD, GCR3 table of 3 levels", AMD(20, 3, X86_64), .marks = MARKS_SET, .brief = true},
 	{"AMD, 5 levels, nothing marked, bypass", AMD(9, 1, X86_64_5), .plain = PLAIN_BYPASS,
 	 .brief = true},
 	{"AMD, GCR3 table of the device", AMD_PT(X86_64), .marks = MARKS_SET},
@@ -234,8 +234,8 @@ static const struct row rows[] = {
 	 .plain = PLAIN_BYPASS, .brief = true},
 
 	{"RISC-V, PD8 and Sv39", RISCV(8, SV39), .marks = MARKS_NEEDED},
-	{"RISC-V, PD17 and Sv48", RISCV(17, SV48), .marks = MARKS_NEEDED},
-	{"RISC-V, PD20 and Sv48", RISCV(20, SV48), .marks = MARKS_NEEDED},
+	{"RISC-V, PD17 and Sv48", RISCV(17, SV48), .marks = MARKS_NEEDED, .brief = true},
+	{"RISC-V, PD20 and Sv48", RISCV(20, SV48), .marks = MARKS_NEEDED, .brief = true},
 	{"RISC-V, Sv57, SADE, bypass", RISCV(8, SV57), .marks = MARKS_SET, .plain = PLAIN_BYPASS,
 	 .brief = true},
 	{"RISC-V, process directory of the device", RISCV_GIPC(SV48), .marks = MARKS_NEEDED},

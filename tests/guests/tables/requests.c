@@ -10,7 +10,7 @@ void scenario_no_memory(struct space *s)
 	u64 far = LONG_IOVA(s->t) + GiB, iova = PAGE_IOVA(s->t);
 	bool ok;
 
-	reset_memory(s->t);
+	reset_memory();
 	pages_left = 0;
 	check_space(&poor, kind->open(&poor) == VIOMMU_S_NOMEM, "no memory for a page table");
 	check_space(s,
@@ -198,7 +198,7 @@ void scenario_requests(struct space *s)
 	/* Without the feature it is a request that the device does not know. */
 	int want = iommu.v.features & VIOMMU_F_MAP_UNMAP ? VIOMMU_S_INVAL : VIOMMU_NO_ANSWER;
 
-	reset_memory(t);
+	reset_memory();
 	/* What is cached now is still right when all is refused. */
 	map_now(s, iova, page_a, USER_RW);
 	check(viommu_map(&iommu, t->domain, iova, gpa_of(page_a), PAGE_SIZE, VIOMMU_MAP_READ) ==

@@ -6,6 +6,9 @@
 
 #define MAX_SPACES 4
 
+/* A long transfer has so many leaves of 2 MiB. */
+#define LONG_LEAVES 128
+
 static void scenario_unattached(struct target *t)
 {
 	struct space main = {.t = t, .pasid = main_pasid(t)};
@@ -29,7 +32,7 @@ static void scenario_access(struct space *s)
 	bool marks = t->row->marks == MARKS_SET, ok;
 	struct dma_desc d;
 
-	reset_memory(t);
+	reset_memory();
 	ok = map_now(s, iova, page_a, USER_RW) && map_now(s, border, page_c, USER_RW) &&
 	     map(s, LARGE_IOVA(t), large, PAGE_2M, USER_RW) == VIOMMU_S_OK &&
 	     invalidate(s, INV_ADDRESS, LARGE_IOVA(t), PAGE_2M) == VIOMMU_S_OK;
@@ -42,6 +45,8 @@ static void scenario_access(struct space *s)
 			    "%s",
 			    marks ? "it is marked as accessed, not as dirty"
 				  : "nothing is marked there");
+	fill_words(&page_a[(size - PAGE_SIZE) / 8], PAGE_SIZE, WORD_A);
+	fill_words(page_c, PAGE_SIZE, WORD_C);
 	ok = read_some(s, border - PAGE_SIZE + 8, 2 * PAGE_SIZE - 16, 0, &d) == DMA_OK;
 	check_space(s,
 		    ok && sink[510] == WORD_A && sink[511] == WORD_C && sink[1021] == WORD_C &&
@@ -55,8 +60,8 @@ static void scenario_access(struct space *s)
 	if (t->row->marks != MARKS_NEEDED)
 		check_space(s, is_marked(s, iova, true) == marks, "%s",
 			    marks ? "it is marked as dirty" : "nothing is marked there");
-	mark_large(WORD_A);
-	fill_words(&large[(LARGE_SIZE - PAGE_SIZE) / 8], PAGE_SIZE, WORD_A);
+	fill_words(&large[MiB / 8], 64, WORD_A);
+	fill_words(&large[LARGE_SIZE / 8 - 16], 128, WORD_A);
 	ok = write_some(s, LARGE_IOVA(t) + LARGE_SIZE - 64, 64, 0, WORD_B, &d) == DMA_OK;
 	check_space(s,
 		    ok && large[LARGE_SIZE / 8 - 1] == WORD_B &&
@@ -87,7 +92,7 @@ static void scenario_permission(struct space *s)
 	struct dma_desc d;
 	bool written;
 
-	reset_memory(t);
+	reset_memory();
 	check_space(s, map_now(s, iova, page_a, PAGE_USER) && reads_word(s, iova, WORD_A),
 		    "a page that is read-only is read");
 	check_space(s, write_refused(s, iova, 0, VIOMMU_FAULT_MAPPING) && page_a[0] == WORD_A,
@@ -127,7 +132,7 @@ static void scenario_fault(struct space *s)
 	struct dma_desc d;
 	int ret;
 
-	reset_memory(s->t);
+	reset_memory();
 	check_space(s, read_refused(s, hole, 0, VIOMMU_FAULT_MAPPING),
 		    "an address without a page cannot be read");
 	check_space(s, write_refused(s, hole + 64, 0, VIOMMU_FAULT_MAPPING), "or written");
@@ -155,7 +160,7 @@ static void scenario_change(struct space *s, enum inv_scope scope, unsigned int 
 	const void *second = is_large ? large_b : page_b;
 	struct dma_desc d;
 
-	reset_memory(s->t);
+	reset_memory();
 	fill_words(large, 64, WORD_A);
 	fill_words(large_b, 64, WORD_B);
 	ok = map(s, iova, first, size_log2, USER_RW) == VIOMMU_S_OK &&
@@ -200,7 +205,7 @@ static void scenario_size(struct space *s, unsigned int size_log2)
 	struct dma_desc d;
 	bool ok;
 
-	reset_memory(s->t);
+	reset_memory();
 	fill_words(mem, 64, WORD_A);
 	fill_words(last, 64, WORD_A);
 	ok = s->t->row->kind->map(s, iova, block, size_log2, USER_RW) == VIOMMU_S_OK &&
@@ -236,7 +241,7 @@ static void scenario_global(struct space *s)
 
 	if (!s->t->cfg.has_id)
 		return;
-	reset_memory(s->t);
+	reset_memory();
 	ok = map_now(s, iova, page_a, USER_RW | PAGE_GLOBAL) && reads_word(s, iova, WORD_A) &&
 	     map(s, iova, page_b, page, USER_RW | PAGE_GLOBAL) == VIOMMU_S_OK &&
 	     invalidate(s, INV_ID, 0, 0) == VIOMMU_S_OK;
@@ -257,9 +262,9 @@ static void scenario_isolation(struct space *spaces, unsigned int n)
 	bool ok = true;
 	unsigned int i;
 
-	reset_memory(spaces->t);
+	reset_memory();
 	for (i = 0; i < n; i++) {
-		fill_words(pages[i], PAGE_SIZE, WORD_A + i);
+		fill_words(pages[i], 64, WORD_A + i);
 		ok &= map_now(&spaces[i], PAGE_IOVA(spaces->t), pages[i], USER_RW);
 	}
 	for (i = 0; i < n; i++)
@@ -273,7 +278,7 @@ static void scenario_detach_pasid(struct space *s)
 	u64 iova = PAGE_IOVA(s->t);
 	bool ok;
 
-	reset_memory(s->t);
+	reset_memory();
 	ok = map_now(s, iova, page_a, USER_RW) && reads_word(s, iova, WORD_A);
 	check_space(s,
 		    ok && kind->close(s) == VIOMMU_S_OK &&
@@ -291,7 +296,7 @@ static void scenario_replace(struct space *s)
 	u64 iova = PAGE_IOVA(s->t);
 	bool ok;
 
-	reset_memory(s->t);
+	reset_memory();
 	ok = map_now(s, iova, page_a, USER_RW) && reads_word(s, iova, WORD_A);
 	ok = ok && page_table_alloc(&other.pt, s->t->row->pages) &&
 	     map(&other, iova, page_b, row_page(s->t->row), USER_RW) == VIOMMU_S_OK &&
@@ -300,12 +305,6 @@ static void scenario_replace(struct space *s)
 	check_space(s, kind->open(s) == VIOMMU_S_OK && reads_word(s, iova, WORD_A),
 		    "and the first that of the other");
 	kind->free(&other);
-}
-
-/* A long transfer has so many leaves of 2 MiB; fewer, where each is a group of many entries. */
-static unsigned int long_leaves(const struct space *s)
-{
-	return page_size(s->t) == PAGE_SIZE ? 512 : 64;
 }
 
 static u64 long_leaf(const struct space *s, unsigned int i)
@@ -319,7 +318,7 @@ static bool map_long(struct space *s)
 	bool ok = true;
 	unsigned int i;
 
-	for (i = 0; i < long_leaves(s) && ok; i++)
+	for (i = 0; i < LONG_LEAVES && ok; i++)
 		ok = map(s, long_leaf(s, i), large, PAGE_2M, USER_RW) == VIOMMU_S_OK;
 	return ok && invalidate(s, INV_DOMAIN, 0, 0) == VIOMMU_S_OK;
 }
@@ -330,7 +329,7 @@ static struct dma_desc *start_long(struct space *s)
 	const struct dma_desc fill = {
 		.op = DMA_FILL,
 		.dst_pasid = s->pasid ? DMA_PASID | s->pasid : 0,
-		.len = long_leaves(s) * LARGE_SIZE,
+		.len = LONG_LEAVES * LARGE_SIZE,
 		.dst = LONG_IOVA(s->t),
 		.pattern = WORD_C,
 	};
@@ -380,7 +379,7 @@ static void scenario_unmap_in_flight(struct space *s)
 	unsigned int i;
 
 	d = start_long(s);
-	for (i = 0; i < long_leaves(s); i++)
+	for (i = 0; i < LONG_LEAVES; i++)
 		ok &= unmap(s, long_leaf(s, i), PAGE_2M) == VIOMMU_S_OK;
 	ok &= invalidate(s, INV_DOMAIN, 0, 0) == VIOMMU_S_OK;
 	mark_large(0);
@@ -410,13 +409,13 @@ static void scenario_reset(struct target *t, struct space *main)
 {
 	u64 features = iommu.v.features, iova = PAGE_IOVA(t);
 
-	reset_memory(t);
+	reset_memory();
 	check(map_now(main, iova, page_a, USER_RW) && reads_word(main, iova, WORD_A),
 	      "before a reset: a page is read");
 	check(viommu_start(&iommu, features), "reset, and features agreed on again");
 	check(is_cut_off(main, VIOMMU_FAULT_DOMAIN), "the engine is refused");
 	end(t, main, 1);
-	reset_memory(t);
+	reset_memory();
 	check(begin(t, main) && map_now(main, iova, page_b, USER_RW) &&
 		      reads_word(main, iova, WORD_B),
 	      "attached again, it works");
@@ -484,7 +483,7 @@ static void scenario_plain(struct target *t)
 {
 	struct space plain = {.t = t};
 
-	reset_memory(t);
+	reset_memory();
 	if (t->cfg.plain == PLAIN_BYPASS)
 		check(reads_word(&plain, gpa_of(page_a), WORD_A),
 		      "without a PASID an address is one of memory");
@@ -523,7 +522,8 @@ static void all_in_space(struct space *s)
 		if (scope == INV_ID && !s->t->cfg.has_id)
 			continue;
 		scenario_change(s, scope, row_page(s->t->row));
-		scenario_change(s, scope, PAGE_2M);
+		if (!s->t->row->brief || scope == INV_ADDRESS)
+			scenario_change(s, scope, PAGE_2M);
 	}
 	scenario_global(s);
 }
@@ -561,7 +561,7 @@ void run_suite(struct target *t)
 	section("%s, at %s: %u PASIDs", t->row->name, t->engine->name,
 		kind->has_pasids ? BIT(t->cfg.pasid_bits) : 0);
 	alloc_memory();
-	reset_memory(t);
+	reset_memory();
 	scenario_unattached(t);
 	if (kind->has_pasids)
 		scenario_failing_allocations(t);

@@ -22,7 +22,7 @@ void run_pair(struct target *a, struct target *b)
 	section("Two endpoints: %s at %s, %s at %s", a->row->name, a->engine->name, b->row->name,
 		b->engine->name);
 	alloc_memory();
-	reset_memory(a);
+	reset_memory();
 	if (!check(begin(a, &of_a) && begin(b, &of_b), "attached, to two domains"))
 		return;
 	refuse_mixture(a, b);
@@ -84,7 +84,7 @@ static void scenario_same_tables(struct space *x, struct space *y)
 	u64 iova = PAGE_IOVA(x->t);
 	bool ok;
 
-	reset_memory(x->t);
+	reset_memory();
 	check_space(x, map_now(x, iova, page_a, USER_RW) && both_read(x, y, WORD_A),
 		    "a page is read by both");
 	ok = map(x, iova, page_b, page, USER_RW) == VIOMMU_S_OK &&
@@ -127,7 +127,7 @@ static void scenario_own_tables(struct space *main, struct space *x, struct targ
 	u64 iova = PAGE_IOVA(a);
 	bool ok;
 
-	reset_memory(a);
+	reset_memory();
 	if (!check(begin(b, &own), "the second in the same domain, with a table of its own"))
 		return;
 	ok = map_now(main, iova, page_a, USER_RW) && map_now(&own, iova, page_b, USER_RW);
@@ -163,7 +163,7 @@ void run_shared(struct target *a, struct target *b)
 
 	section("One domain: %s, at %s and %s", a->row->name, a->engine->name, b->engine->name);
 	alloc_memory();
-	reset_memory(a);
+	reset_memory();
 	b->domain = a->domain;
 	x.pasid = kind->has_pasids ? BIT(a->cfg.pasid_bits) - 1 : 0;
 	if (!check(begin(a, &main) && join(b, &main, &of_b), "attached, with the same tables"))

@@ -7,6 +7,9 @@
 /* Of rows that keep accesses without a PASID from the tables. */
 #define MAIN_PASID 2
 
+/* Of each page: a guest whose accesses are emulated has no time for more. */
+#define START_SIZE 256
+
 u64 *page_a, *page_b, *page_c, *sink, *large, *large_b;
 
 void fill_words(u64 *p, u64 len, u64 word)
@@ -15,16 +18,14 @@ void fill_words(u64 *p, u64 len, u64 word)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
-/*
- * The start of each 4 KiB: a guest whose accesses are emulated has no time for more, and a transfer
- * that is longer shows there.
- */
+/* A transfer that goes on writes a word of each page. */
 void mark_large(u64 word)
 {
 	u64 off;
 
 	for (off = 0; off < LARGE_SIZE; off += PAGE_SIZE)
-		fill_words((u64 *)((u8 *)large + off), 64, word);
+		WRITE_ONCE(large[off / 8], word);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
 bool large_is_marked(u64 word)
@@ -53,19 +54,11 @@ u64 page_size(const struct target *t)
 	return BIT_ULL(row_page(t->row));
 }
 
-static void fill_page(const struct target *t, u64 *page, u64 word)
+void reset_memory(void)
 {
-	fill_words(page, PAGE_SIZE, word);
-	if (page_size(t) > PAGE_SIZE)
-		fill_words(&page[(page_size(t) - PAGE_SIZE) / 8], PAGE_SIZE, word);
-}
-
-void reset_memory(const struct target *t)
-{
-	fill_page(t, page_a, WORD_A);
-	fill_page(t, page_b, WORD_B);
-	fill_page(t, page_c, WORD_C);
-	fill_words(sink, 2 * PAGE_SIZE, 0);
+	fill_words(page_a, START_SIZE, WORD_A);
+	fill_words(page_b, START_SIZE, WORD_B);
+	fill_words(page_c, START_SIZE, WORD_C);
 }
 
 u32 main_pasid(const struct target *t)
@@ -98,7 +91,7 @@ int read_some(struct space *s, u64 iova, u32 len, u32 attributes, struct dma_des
 		.src = iova,
 		.dst = SINK_IOVA(s->t),
 	};
-	fill_words(sink, 2 * PAGE_SIZE, 0);
+	fill_words(sink, align_up(len, 8) + 8, 0);
 	viommu_drop_faults(&iommu);
 	return dma_engine_do(s->t->engine, d);
 }

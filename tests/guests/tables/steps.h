@@ -38,12 +38,12 @@ extern u64 *page_a, *page_b, *page_c, *sink, *large, *large_b;
 
 void alloc_memory(void);
 
-/* Pages of @t begin and end with 4 KiB of the word of their name; the sink is zeroed. */
-void reset_memory(const struct target *t);
+/* The pages begin with the word of their name. */
+void reset_memory(void);
 
 void fill_words(u64 *p, u64 len, u64 word);
 
-/* The large page, or as much of it as shows what was written to it. */
+/* A word of each 4 KiB of the large page. */
 void mark_large(u64 word);
 bool large_is_marked(u64 word);
 
@@ -56,7 +56,8 @@ u32 main_pasid(const struct target *t);
 #define check_space(s, cond, fmt, ...) check(cond, "%s: " fmt, space_name(s), ##__VA_ARGS__)
 const char *space_name(const struct space *s);
 
-/* Reads into the sink, which is zeroed before, with attributes DMA_EXECUTE and DMA_PRIVILEGED. */
+/* Reads into the sink, which is zeroed and a word more before, with attributes DMA_EXECUTE and
+ * DMA_PRIVILEGED. */
 int read_some(struct space *s, u64 iova, u32 len, u32 attributes, struct dma_desc *d);
 int write_some(struct space *s, u64 iova, u32 len, u32 attributes, u64 word, struct dma_desc *d);
 
