@@ -6,9 +6,6 @@
 
 #define MAX_SPACES 4
 
-/* A long transfer has so many leaves of 2 MiB. */
-#define LONG_LEAVES 128
-
 static void scenario_unattached(struct target *t)
 {
 	struct space main = {.t = t, .pasid = main_pasid(t)};
@@ -307,6 +304,12 @@ static void scenario_replace(struct space *s)
 	kind->free(&other);
 }
 
+/* A long transfer has so many leaves of 2 MiB; fewer, where each is a group of many entries. */
+static unsigned int long_leaves(const struct space *s)
+{
+	return page_size(s->t) == PAGE_SIZE ? 128 : 32;
+}
+
 static u64 long_leaf(const struct space *s, unsigned int i)
 {
 	return LONG_IOVA(s->t) + i * LARGE_SIZE;
@@ -318,7 +321,7 @@ static bool map_long(struct space *s)
 	bool ok = true;
 	unsigned int i;
 
-	for (i = 0; i < LONG_LEAVES && ok; i++)
+	for (i = 0; i < long_leaves(s) && ok; i++)
 		ok = map(s, long_leaf(s, i), large, PAGE_2M, USER_RW) == VIOMMU_S_OK;
 	return ok && invalidate(s, INV_DOMAIN, 0, 0) == VIOMMU_S_OK;
 }
@@ -329,7 +332,7 @@ static struct dma_desc *start_long(struct space *s)
 	const struct dma_desc fill = {
 		.op = DMA_FILL,
 		.dst_pasid = s->pasid ? DMA_PASID | s->pasid : 0,
-		.len = LONG_LEAVES * LARGE_SIZE,
+		.len = long_leaves(s) * LARGE_SIZE,
 		.dst = LONG_IOVA(s->t),
 		.pattern = WORD_C,
 	};
@@ -379,7 +382,7 @@ static void scenario_unmap_in_flight(struct space *s)
 	unsigned int i;
 
 	d = start_long(s);
-	for (i = 0; i < LONG_LEAVES; i++)
+	for (i = 0; i < long_leaves(s); i++)
 		ok &= unmap(s, long_leaf(s, i), PAGE_2M) == VIOMMU_S_OK;
 	ok &= invalidate(s, INV_DOMAIN, 0, 0) == VIOMMU_S_OK;
 	mark_large(0);
