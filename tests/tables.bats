@@ -81,7 +81,7 @@ tables() # NAME... -- OPTION...
 
 	for format in smmuv3 vtd amd amd-pt riscv riscv-gipc; do
 		tables 'Two endpoints: ' 'One domain: MAP and UNMAP, at 00:02.0 and 00:03.0' \
-			'One domain: [^M]' -- -p pairs --iommu=virtio,tables=$format \
+			'One domain: [^M]' -- -p pairs "--iommu=virtio,tables=$format" \
 			--device dma-engine --device dma-engine
 	done
 }
@@ -92,8 +92,8 @@ tables() # NAME... -- OPTION...
 	for format in smmuv3 vtd amd amd-pt riscv riscv-gipc; do
 		for room in 1 3; do
 			tables "MAP and UNMAP, with room for $room" '[^M].*, with room for' \
-				-- -p max-mappings=$room \
-				--iommu=virtio,tables=$format,max-mappings=$room \
+				-- -p "max-mappings=$room" \
+				"--iommu=virtio,tables=$format,max-mappings=$room" \
 				--device dma-engine --device dma-engine
 		done
 	done

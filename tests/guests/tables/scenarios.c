@@ -247,8 +247,9 @@ static void scenario_global(struct space *s)
 	check_space(
 		s, invalidate(s, INV_ID_GLOBAL, 0, 0) == VIOMMU_S_OK && reads_word(s, iova, WORD_B),
 		"and not with GLOBAL");
-	ok = map(s, iova, page_a, page, USER_RW) == VIOMMU_S_OK &&
-	     invalidate(s, INV_ID_GLOBAL, 0, 0) == VIOMMU_S_OK && reads_word(s, iova, WORD_A);
+	ok = map_now(s, iova, page_a, USER_RW) && reads_word(s, iova, WORD_A) &&
+	     map(s, iova, page_b, page, USER_RW) == VIOMMU_S_OK &&
+	     invalidate(s, INV_ID_GLOBAL, 0, 0) == VIOMMU_S_OK && reads_word(s, iova, WORD_B);
 	check_space(s, ok, "nor does one that is not global");
 }
 
@@ -557,7 +558,7 @@ static void without_pasids(struct space *main)
 void run_suite(struct target *t)
 {
 	const struct kind *kind = t->row->kind;
-	struct space spaces[MAX_SPACES], *last;
+	struct space spaces[MAX_SPACES] = {0}, *last;
 	u32 pasids[MAX_SPACES];
 	unsigned int n = choose_pasids(t, pasids), i;
 

@@ -157,7 +157,7 @@ static void scenario_own_tables(struct space *main, struct space *x, struct targ
 
 void run_shared(struct target *a, struct target *b)
 {
-	struct space main, of_b, x = {.t = a, .id = 77};
+	struct space main = {0}, of_b = {0}, x = {.t = a, .id = 77};
 	const struct kind *kind = a->row->kind;
 	u32 domain = b->domain;
 
