@@ -160,18 +160,23 @@ static void wrong_invalidate(struct target *t)
 		req.field = value;                             \
 		ok &= send_invalidate(&req) == VIOMMU_S_INVAL; \
 	} while (0)
+	WRONG(caches, VIOMMU_CACHE_PASID);
+	pasid_table_inv_domain(&t->table, &good);
 	WRONG(scope, 0);
 	WRONG(scope, 4);
 	WRONG(caches, 0);
 	WRONG(caches, 4);
-	WRONG(caches, VIOMMU_CACHE_PASID);
 	WRONG(flags, BIT(4));
 	WRONG(pasid, 1);
 	WRONG(id, 1);
+	WRONG(address, iova);
+	WRONG(nr_pages, 1);
+	WRONG(page_size, page);
 	WRONG(reserved[sizeof(req.reserved) - 1], 1);
 	check(ok && send_truncated(&good, sizeof(good)) == VIOMMU_S_INVAL,
 	      "INVALIDATE with an unknown scope, cache or flag, what it has no use for, or "
 	      "truncated: INVAL");
+	pasid_table_inv_address(&t->table, 0, iova, 1, page, &good);
 	ok = true;
 	WRONG(nr_pages, 0);
 	WRONG(page_size, page + 1);
