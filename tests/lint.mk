@@ -6,13 +6,16 @@
 
 LINT_OUT := $(BUILD)/lint
 
-LINT_GUEST := $(wildcard guest/*.c guest/rt/*.c $(GUEST_ROOM)/*.c tests/guests/*.c tests/guests/*/*.c)
+# What is an architecture's own has its name.
+LINT_OTHERS := $(filter-out $(ARCH),x86 arm64 riscv64)
+LINT_GUEST := $(filter-out $(LINT_OTHERS:%=tests/guests/mmu/%.c),$(wildcard \
+	guest/*.c guest/rt/*.c $(GUEST_ROOM)/*.c tests/guests/*.c tests/guests/*/*.c))
 LINT_SRCS := main.c $(LIB_SRCS) \
 	$(wildcard $(addsuffix /*.c,tests/unit tests/unit/$(ARCH) tests/fuzz tests/fuzz/$(ARCH) tests/bench tests/tools tests/shims))
 
 # Of another architecture only what is its own.
 ifneq ($(ARCH),$(HOST_ARCH))
-LINT_GUEST := $(filter $(GUEST_ROOM)/% guest/rt/fdt% guest/rt/uart%,$(LINT_GUEST))
+LINT_GUEST := $(filter $(GUEST_ROOM)/% guest/rt/fdt% guest/rt/uart% tests/guests/mmu/$(ARCH).c,$(LINT_GUEST))
 LINT_SRCS := $(foreach r,$(ARCH_ROOMS),$(wildcard $(r)/*.c)) \
 	$(wildcard tests/unit/fdt/*.c tests/unit/$(ARCH)/*.c)
 LINT_TARGET := --target=$(CROSS_COMPILE:-=) -idirafter /usr/$(CROSS_COMPILE:-=)/include

@@ -302,7 +302,7 @@ void mmu_prepare_root(const struct regime *r, u64 *root)
 	(void)r;
 	if (!stub) {
 		stub = page_alloc();
-		memcpy(stub, mmu_stub_read, mmu_stub_end - mmu_stub_read);
+		memcpy(stub, mmu_stub_read, gpa_of(mmu_stub_end) - gpa_of(mmu_stub_read));
 		for (i = 0; i < ARRAY_SIZE(tables); i++)
 			tables[i] = page_alloc();
 		for (i = 0; i < ARRAY_SIZE(tables); i++)
