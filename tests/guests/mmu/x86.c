@@ -36,51 +36,58 @@
 #define NO_UPDATE	  BIT(2)
 
 /* Where the users' instructions are: the second entry of the root. */
-#define STUB_SLOT    1
-#define STUB_ADDRESS BIT_ULL(39)
+#define STUB_SLOT	1
+#define STUB_ADDRESS(r) BIT_ULL(level_shift(r, 0))
 
-/* The levels, from the root: PML4 0, PDPT 1, PD 2, PT 3. */
-#define LEVEL_PDPT 1
-#define LEVEL_PD   2
-#define LEVEL_PT   3
+/* What is translated by 1 GiB, and how many levels from there. */
+#define LEVEL_PDPT(r) ((r)->levels - 3)
+#define LEVEL_PT(r)   ((r)->levels - 1)
 
-#define X86_REGIME(name_, format_, ...)   \
-	{.name = name_,                   \
-	 .format = PASID_TABLE_##format_, \
-	 .levels = 4,                     \
-	 .page_log2 = 12,                 \
-	 .address_bits = 48,              \
-	 .top_leaf = LEVEL_PDPT,          \
+#define X86_REGIME(name_, format_, levels_, ...) \
+	{.name = name_,                          \
+	 .format = PASID_TABLE_##format_,        \
+	 .levels = levels_,                      \
+	 .page_log2 = 12,                        \
+	 .address_bits = 12 + 9 * (levels_),     \
+	 .top_leaf = (levels_) - 3,              \
 	 __VA_ARGS__}
 
 static struct regime regimes[] = {
-	X86_REGIME("VT-d with WPE, CR0.WP", INTEL, .options = WRITE_PROTECT),
-	X86_REGIME("VT-d without WPE, nor CR0.WP", INTEL, .brief = true),
-	X86_REGIME("VT-d with EAFE", INTEL, .options = WRITE_PROTECT | EXTENDED_ACCESSED,
+	X86_REGIME("VT-d with WPE, CR0.WP", INTEL, 4, .options = WRITE_PROTECT),
+	X86_REGIME("VT-d without WPE, nor CR0.WP", INTEL, 4, .brief = true),
+	X86_REGIME("VT-d with EAFE", INTEL, 4, .options = WRITE_PROTECT | EXTENDED_ACCESSED,
 		   .brief = true),
-	X86_REGIME("AMD, GCR3 table in memory", AMD, .options = WRITE_PROTECT),
-	X86_REGIME("AMD without updates", AMD, .options = WRITE_PROTECT | NO_UPDATE, .brief = true),
-	X86_REGIME("AMD, GCR3 table of the device", AMD_PT, .options = WRITE_PROTECT,
+	X86_REGIME("VT-d, 5 levels", INTEL, 5, .options = WRITE_PROTECT),
+	X86_REGIME("AMD, GCR3 table in memory", AMD, 4, .options = WRITE_PROTECT),
+	X86_REGIME("AMD without updates", AMD, 4, .options = WRITE_PROTECT | NO_UPDATE,
+		   .brief = true),
+	X86_REGIME("AMD, GCR3 table in memory, 5 levels", AMD, 5, .options = WRITE_PROTECT,
+		   .brief = true),
+	X86_REGIME("AMD, GCR3 table of the device", AMD_PT, 4, .options = WRITE_PROTECT,
 		   .brief = true),
 };
 
-static u32 cpuid(u32 leaf, u32 *edx)
+static u32 cpuid(u32 leaf, u32 *ecx, u32 *edx)
 {
-	u32 eax = leaf, ebx, ecx = 0;
+	u32 eax = leaf, ebx;
 
-	__asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(*edx));
+	*ecx = 0;
+	__asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(*ecx), "=d"(*edx));
 	return eax;
 }
 
 static struct {
-	bool known, nx, gib_pages, no_global;
+	bool known, nx, gib_pages, five_levels, no_global;
 	unsigned int pa_bits;
 } cpu;
 
-#define CPUID_FEATURES	     0x80000001
-#define CPUID_FEATURES_NX    BIT(20)
-#define CPUID_FEATURES_PAGE1 BIT(26)
-#define CPUID_SIZES	     0x80000008
+#define CPUID_MAX	      0
+#define CPUID_STRUCTURED      7
+#define CPUID_STRUCTURED_LA57 BIT(16)
+#define CPUID_FEATURES	      0x80000001
+#define CPUID_FEATURES_NX     BIT(20)
+#define CPUID_FEATURES_PAGE1  BIT(26)
+#define CPUID_SIZES	      0x80000008
 
 /*
  * Whether the CPU takes G in the first level for reserved, as AMD's do; an emulated one may say
@@ -94,26 +101,30 @@ static bool reserves_global(void)
 	mmu_prepare_root(&regimes[0], root);
 	root[STUB_SLOT + 1] = root[STUB_SLOT] | PTE_G;
 	mmu_begin(&regimes[0]);
-	mmu_access(&regimes[0], access_reading(0), root, 2 * STUB_ADDRESS, 0, &o);
+	mmu_access(&regimes[0], access_reading(0), root, 2 * STUB_ADDRESS(&regimes[0]), 0, &o);
 	mmu_end(&regimes[0]);
 	return !o.allowed;
 }
 
 static void look_at_cpu(void)
 {
-	u32 features, edx;
+	u32 features, structured = 0, ecx, edx;
 
 	if (cpu.known)
 		return;
-	cpuid(CPUID_FEATURES, &features);
+	cpuid(CPUID_FEATURES, &ecx, &features);
+	if (cpuid(CPUID_MAX, &ecx, &edx) >= CPUID_STRUCTURED)
+		cpuid(CPUID_STRUCTURED, &structured, &edx);
 	cpu.known = true;
+	cpu.five_levels = structured & CPUID_STRUCTURED_LA57;
 	cpu.nx = features & CPUID_FEATURES_NX;
 	cpu.gib_pages = features & CPUID_FEATURES_PAGE1;
-	cpu.pa_bits = cpuid(CPUID_SIZES, &edx) & 0xff;
+	cpu.pa_bits = cpuid(CPUID_SIZES, &ecx, &edx) & 0xff;
 	cpu.no_global = reserves_global();
-	note("CPU: %u address bits%s%s", cpu.pa_bits, cpu.nx ? "" : ", no XD: not tried",
-	     cpu.gib_pages ? "" : ", no pages of 1 GiB: not tried");
-	note("bit 8 of the first level is reserved by AMD, ignored by Intel, %s",
+	note("CPU: %u address bits%s%s%s", cpu.pa_bits, cpu.nx ? "" : ", no XD: not tried",
+	     cpu.gib_pages ? "" : ", no pages of 1 GiB: not tried",
+	     cpu.five_levels ? "" : ", no 5 levels: not tried");
+	note("bit 8 above PDPTs is reserved by AMD, ignored by Intel, %s",
 	     cpu.no_global ? "reserved by this CPU: kept from it where the format is VT-d"
 			   : "ignored by this CPU: not tried where the format is AMD's");
 }
@@ -124,11 +135,12 @@ const struct regime *mmu_regime(const struct pasid_table_cfg *cfg, unsigned int 
 
 	look_at_cpu();
 	for (i = 0; i < ARRAY_SIZE(regimes); i++) {
-		if (regimes[i].format != cfg->format || n--)
+		if (regimes[i].format != cfg->format ||
+		    (regimes[i].levels == 5 && !cpu.five_levels) || n--)
 			continue;
 		/* What this CPU does not have, it takes for malformed. */
 		if (!cpu.gib_pages)
-			regimes[i].top_leaf = LEVEL_PD;
+			regimes[i].top_leaf = LEVEL_PDPT(&regimes[i]) + 1;
 		return &regimes[i];
 	}
 	return NULL;
@@ -162,8 +174,10 @@ static void set_cr0(u64 clear, u64 set)
 #define USER_DATA (24 | 3)
 #define USER_CODE (32 | 3)
 #define TSS	  40
+#define CODE32	  56
 
 #define SEGMENT_CODE64	  0x00af9b000000ffffULL
+#define SEGMENT_CODE32	  0x00cf9b000000ffffULL
 #define SEGMENT_DATA	  0x00cf93000000ffffULL
 #define SEGMENT_USER	  (3ULL << 45)
 #define SEGMENT_TSS	  (0x89ULL << 40)
@@ -179,7 +193,7 @@ struct tss {
 } __packed;
 
 static struct tss tss = {.io_map = sizeof(tss)};
-static u64 gdt[7];
+static u64 gdt[8];
 
 static void load_segments(void)
 {
@@ -196,6 +210,7 @@ static void load_segments(void)
 	gdt[TSS / 8] = SEGMENT_TSS | (base & SEGMENT_BASE_LOW) << 16 |
 		       (base & SEGMENT_BASE_HIGH) << 32 | (sizeof(tss) - 1);
 	gdt[TSS / 8 + 1] = base >> 32;
+	gdt[CODE32 / 8] = SEGMENT_CODE32;
 	__asm__ volatile("lgdt %0" : : "m"(gdtr));
 	__asm__ volatile("ltr %w0" : : "r"(TSS));
 }
@@ -205,11 +220,31 @@ static void load_segments(void)
  * of them end in an exception. Of these handle_exception() leaves by the second label.
  */
 void mmu_run(u64 cr3, u64 address, u64 token, u64 code, u64 user);
+
+/* Has the runtime's tables walked from @cr3, with CR4 as @cr4. LA57 changes without paging only. */
+void mmu_set_paging(u64 cr3, u64 cr4);
+
 extern u8 mmu_run_end[], mmu_stub_read[], mmu_stub_write[], mmu_stub_end[];
 u64 mmu_run_stack;
 
 __asm__(".text\n"
 	".globl mmu_run, mmu_run_end, mmu_stub_read, mmu_stub_write, mmu_stub_end\n"
+	".globl mmu_set_paging\n"
+	"mmu_set_paging:\n"
+	"	pushq	$56\n" /* CODE32 */
+	"	pushq	$1f\n"
+	"	lretq\n"
+	".code32\n"
+	"1:	movl	%cr0, %eax\n"
+	"	andl	$0x7fffffff, %eax\n" /* PG */
+	"	movl	%eax, %cr0\n"
+	"	movl	%esi, %cr4\n"
+	"	movl	%edi, %cr3\n"
+	"	orl	$0x80000000, %eax\n"
+	"	movl	%eax, %cr0\n"
+	"	ljmpl	$8, $2f\n" /* CODE64 */
+	".code64\n"
+	"2:	ret\n"
 	"mmu_run:\n"
 	"	pushq	%rbx\n"
 	"	pushq	%rbp\n"
@@ -276,6 +311,11 @@ static void set_nxe(bool on)
 	__asm__ volatile("wrmsr" : : "a"(low), "d"(high), "c"(MSR_EFER) : "memory");
 }
 
+#define CR4_PAE	 BIT(5)
+#define CR4_LA57 BIT(12)
+
+static u64 pml5[512] __attribute__((aligned(PAGE_SIZE)));
+
 void mmu_begin(const struct regime *r)
 {
 	if (!gdt[1])
@@ -285,44 +325,48 @@ void mmu_begin(const struct regime *r)
 	exception_handler = handle_exception;
 	set_nxe(cpu.nx);
 	set_cr0(r->options & WRITE_PROTECT ? 0 : CR0_WP, 0);
+	if (r->levels == 5) {
+		pml5[0] = gpa_of(pml4) | PTE_RW | PTE_P;
+		mmu_set_paging(gpa_of(pml5), CR4_PAE | CR4_LA57);
+	}
 }
 
 void mmu_end(const struct regime *r)
 {
-	(void)r;
+	if (r->levels == 5)
+		mmu_set_paging(gpa_of(pml4), CR4_PAE);
 	set_cr0(0, CR0_WP);
 	exception_handler = NULL;
 }
 
 void mmu_prepare_root(const struct regime *r, u64 *root)
 {
-	static u64 *stub, *tables[3];
+	static u64 *stub, *tables[MAX_LEVELS];
 	unsigned int i;
 
-	(void)r;
 	if (!stub) {
 		stub = page_alloc();
 		memcpy(stub, mmu_stub_read, gpa_of(mmu_stub_end) - gpa_of(mmu_stub_read));
-		for (i = 0; i < ARRAY_SIZE(tables); i++)
+		for (i = 0; i < MAX_LEVELS; i++)
 			tables[i] = page_alloc();
-		for (i = 0; i < ARRAY_SIZE(tables); i++)
-			tables[i][0] = gpa_of(i + 1 < ARRAY_SIZE(tables) ? tables[i + 1] : stub) |
-				       PTE_US | PTE_P;
+		/* From the page up, as many as there are levels. */
+		for (i = 0; i < MAX_LEVELS; i++)
+			tables[i][0] = gpa_of(i ? tables[i - 1] : stub) | PTE_US | PTE_P;
 	}
-	root[0] = pml4[0];
-	root[STUB_SLOT] = gpa_of(tables[0]) | PTE_US | PTE_P;
+	root[0] = r->levels == 5 ? gpa_of(pml4) | PTE_RW | PTE_P : pml4[0];
+	root[STUB_SLOT] = gpa_of(tables[r->levels - 2]) | PTE_US | PTE_P;
 }
 
 u64 mmu_address(const struct regime *r, u64 bits)
 {
-	u64 index = bits >> 39 & 511;
+	unsigned int shift = level_shift(r, 0), unused = 64 - r->address_bits;
+	u64 index = bits >> shift & 511;
 
-	(void)r;
 	/* Nor would it be one of the two if its highest bit were another. */
 	if ((index & 255) <= STUB_SLOT)
 		index ^= 2;
-	bits = (bits & GENMASK_ULL(38, 0)) | index << 39;
-	return (u64)((s64)(bits << 16) >> 16);
+	bits = (bits & (BIT_ULL(shift) - 1)) | index << shift;
+	return (u64)((s64)(bits << unused) >> unused);
 }
 
 u64 mmu_table_entry(const struct regime *r)
@@ -333,9 +377,8 @@ u64 mmu_table_entry(const struct regime *r)
 
 u64 mmu_leaf_entry(const struct regime *r, unsigned int level, bool group)
 {
-	(void)r;
 	(void)group;
-	return PTE_P | PTE_RW | PTE_US | (level == LEVEL_PT ? 0 : PTE_PS);
+	return PTE_P | PTE_RW | PTE_US | (level == LEVEL_PT(r) ? 0 : PTE_PS);
 }
 
 u64 mmu_encode(const struct regime *r, u64 gpa)
@@ -346,8 +389,7 @@ u64 mmu_encode(const struct regime *r, u64 gpa)
 
 bool mmu_leads_on(const struct regime *r, unsigned int level, u64 entry)
 {
-	(void)r;
-	return level != LEVEL_PT && !(entry & PTE_PS);
+	return level != LEVEL_PT(r) && !(entry & PTE_PS);
 }
 
 unsigned int mmu_leaf_log2(const struct regime *r, unsigned int level, u64 entry)
@@ -361,11 +403,11 @@ u64 mmu_all_bits(const struct regime *r, unsigned int level, u64 entry)
 	u64 bits = ~PTE_ADDR | GENMASK_ULL(51, cpu.pa_bits);
 
 	/* Of no address in a large leaf. */
-	if (level < LEVEL_PT && entry & PTE_PS)
+	if (level < LEVEL_PT(r) && entry & PTE_PS)
 		bits |= GENMASK_ULL(level_shift(r, level) - 1, 12);
-	if (level == LEVEL_PDPT && !cpu.gib_pages)
+	if (level == LEVEL_PDPT(r) && !cpu.gib_pages)
 		bits &= ~PTE_PS;
-	if (!level && !cpu.no_global && r->format != PASID_TABLE_INTEL)
+	if (level < LEVEL_PDPT(r) && !cpu.no_global && r->format != PASID_TABLE_INTEL)
 		bits &= ~PTE_G;
 	return cpu.nx ? bits : bits & ~PTE_XD;
 }
@@ -378,8 +420,10 @@ u64 mmu_main_bits(const struct regime *r, unsigned int level, u64 entry)
 
 u64 mmu_hidden_bits(const struct regime *r, unsigned int level, u64 entry)
 {
+	bool vtd = r->format == PASID_TABLE_INTEL;
+
 	(void)entry;
-	return !level && cpu.no_global && r->format == PASID_TABLE_INTEL ? PTE_G : 0;
+	return vtd && cpu.no_global && level < LEVEL_PDPT(r) ? PTE_G : 0;
 }
 
 u64 mmu_marked(const struct regime *r, u64 before, u64 after)
@@ -398,7 +442,7 @@ void mmu_access(const struct regime *r, unsigned int a, u64 *root, u64 address, 
 	if (accesses[a].kind != ACCESS_EXEC) {
 		code = gpa_of(accesses[a].kind == ACCESS_WRITE ? mmu_stub_write : mmu_stub_read);
 		if (accesses[a].user)
-			code = STUB_ADDRESS + (code - gpa_of(mmu_stub_read));
+			code = STUB_ADDRESS(r) + (code - gpa_of(mmu_stub_read));
 	}
 	mmu_run(gpa_of(root), address, token, code, accesses[a].user);
 	o->allowed = end.vector == EXCEPTION_UD;
@@ -412,7 +456,6 @@ void mmu_access(const struct regime *r, unsigned int a, u64 *root, u64 address, 
 #define INTEL_FLAG_EAFE	 BIT(1)
 #define INTEL_FLAG_WPE	 BIT(2)
 #define INTEL_FLAG_PASID BIT(8)
-#define INTEL_ADDR_WIDTH 48
 
 struct intel_descriptor {
 	u64 fsptptr;
@@ -430,7 +473,7 @@ static int intel_attach(const struct regime *r, struct pasid_table *t, u32 pasid
 		.flags = INTEL_FLAG_SRE | INTEL_FLAG_PASID |
 			 (r->options & WRITE_PROTECT ? INTEL_FLAG_WPE : 0) |
 			 (r->options & EXTENDED_ACCESSED ? INTEL_FLAG_EAFE : 0),
-		.addr_width = INTEL_ADDR_WIDTH,
+		.addr_width = r->address_bits,
 	};
 
 	pasid_table_request(t, INTEL_FORMAT, &req);
@@ -438,22 +481,30 @@ static int intel_attach(const struct regime *r, struct pasid_table *t, u32 pasid
 	return viommu_request(t->iommu, &req, sizeof(req));
 }
 
-/* AMD: in the descriptor of the endpoint. */
-#define AMD_GAUPDATEDIS 12
+/* AMD: in the descriptor of the endpoint; all of its tables have so many levels. */
+#define AMD_GUEST_PAGING_MODE 10
+#define AMD_GAUPDATEDIS	      12
 
 int mmu_attach(const struct regime *r, struct pasid_table *t, const struct page_table *plain,
 	       u64 *const *root)
 {
+	static u64 top[512] __attribute__((aligned(PAGE_SIZE)));
 	struct viommu_req_attach_table req;
+	struct page_table first = *plain;
 	unsigned int i;
 	int ret;
 
 	t->ops->attach(t, &req);
 	if (r->options & NO_UPDATE)
 		req.descriptor[AMD_GAUPDATEDIS] = 1;
+	if (r->levels == 5 && r->format != PASID_TABLE_INTEL) {
+		req.descriptor[AMD_GUEST_PAGING_MODE] = 1;
+		top[0] = gpa_of(plain->root) | PTE_US | PTE_RW | PTE_P;
+		first.root = top;
+	}
 	ret = viommu_request(t->iommu, &req, sizeof(req));
 	if (ret == VIOMMU_S_OK)
-		ret = pasid_table_set(t, 0, plain, 0);
+		ret = pasid_table_set(t, 0, &first, 0);
 	for (i = 0; i < NR_ACCESSES && ret == VIOMMU_S_OK; i++) {
 		const struct page_table pt = {.kind = PAGE_TABLE_X86_64, .root = root[i]};
 
