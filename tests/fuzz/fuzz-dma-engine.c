@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The DMA engine: its registers, its ring and any descriptors in it, behind an IOMMU that maps a
- * part of the memory, with PASIDs that there are and others.
+ * part of the memory, or has tables for some PASIDs, or none.
  */
 #include <endian.h>
 #include <linux/pci_regs.h>
@@ -13,18 +13,21 @@
 #include "fuzz.h"
 #include "hw/dma-engine-regs.h"
 #include "hw/dma-engine.h"
+#include "toy-format.h"
 #include "unit.h"
 #include "virtio-pci-guest.h"
 
 #define RING	  0x10000ULL
 #define DATA	  0x100000ULL
 #define DOMAIN	  1
+#define TABLE(n)  (0x20000ULL + (n) * 4096ULL)
 #define PASID_CAP 0x100
 
 /* More than a ring of a few descriptors takes: then it is stopped. */
 #define MAX_TURNS 2000
 
 static struct dma_engine *engine;
+static bool has_tables;
 
 void fuzz_begin(void)
 {
@@ -108,6 +111,21 @@ static void config_space(void)
 	}
 }
 
+/* Of one of the tables, for a page of the data; and everything is looked up anew, or not. */
+static void change_entry(void)
+{
+	u64 *table = guest_mem_ptr(&m.vm.mem, TABLE(unit_below(3)), 4096);
+	const struct iommu_invalidation all = {
+		.scope = IOMMU_INVALIDATE_DOMAIN,
+		.pasid = DMA_NO_PASID,
+		.id = IOMMU_NO_ID,
+	};
+
+	table[DATA / 4096 + unit_below(16)] = htole64(DATA + unit_below(16) * 4096) | unit_below(8);
+	if (fuzz_bool())
+		CHECK(!iommu_invalidate(&m.iommu, DOMAIN, &all));
+}
+
 static void map_or_unmap(void)
 {
 	u64 start = DATA + unit_below(16) * 4096;
@@ -120,6 +138,10 @@ static void map_or_unmap(void)
 
 	if (!m.has_iommu)
 		return;
+	if (has_tables) {
+		change_entry();
+		return;
+	}
 	iommu_unmap(&m.iommu, DOMAIN, map.start, map.last);
 	if (map.flags)
 		iommu_map(&m.iommu, DOMAIN, &map);
@@ -143,7 +165,26 @@ static void wait_idle(void)
 		;
 }
 
-static void start(void)
+/* Tables of the endpoint and of PASIDs 1 and 2: the ring, and whatever else there comes to be. */
+static void attach_tables(void)
+{
+	const struct iommu_limits limits = {.pa_bits = 40, .pasid_bits = 20};
+	u8 bytes[IOMMU_DESCRIPTOR_SIZE];
+
+	iommu_set_format(&m.ep, &toy_format, &limits);
+	for (u32 n = 0; n < 3; n++) {
+		struct toy_descriptor desc = {.table = htole64(TABLE(n)), .pasid = htole32(n)};
+		u64 *table = guest_mem_ptr(&m.vm.mem, TABLE(n), 4096);
+
+		for (u64 i = 0; i < 512; i++)
+			table[i] = htole64(i << 12 | TOY_P | TOY_W);
+		memcpy(bytes, &desc, sizeof(bytes));
+		CHECK(!iommu_attach_table(&m.iommu, DOMAIN, EP_ID, n ? TOY_PASID : TOY_BASE,
+					  bytes));
+	}
+}
+
+static void map_ring(void)
 {
 	const struct mapping ring = {
 		.start = RING,
@@ -151,14 +192,22 @@ static void start(void)
 		.gpa = RING,
 		.flags = MAPPING_READ | MAPPING_WRITE,
 	};
-	bool behind_iommu = fuzz_bool();
 
-	machine_start(behind_iommu);
-	if (behind_iommu) {
-		CHECK(!iommu_attach(&m.iommu, DOMAIN, EP_ID, false));
-		CHECK(!iommu_map(&m.iommu, DOMAIN, &ring));
-	}
-	if (dma_engine_create(&engine, &m.vm, behind_iommu ? &m.ep : NULL) ||
+	CHECK(!iommu_attach(&m.iommu, DOMAIN, EP_ID, false));
+	CHECK(!iommu_map(&m.iommu, DOMAIN, &ring));
+}
+
+static void start(void)
+{
+	unsigned int behind = unit_below(3);
+
+	machine_start(behind);
+	has_tables = behind == 2;
+	if (behind == 1)
+		map_ring();
+	else if (behind)
+		attach_tables();
+	if (dma_engine_create(&engine, &m.vm, behind ? &m.ep : NULL) ||
 	    dma_engine_plug(engine, &m.bus, SLOT))
 		exit(2);
 	m.bar = (pci_read(PCI_BASE_ADDRESS_0, 4) & ~0xfU) | (u64)pci_read(PCI_BASE_ADDRESS_1, 4)

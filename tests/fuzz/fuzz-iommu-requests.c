@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "build-aarch64.h"
+#include "build-x86.h"
 #include "fuzz.h"
 #include "iommu-guest.h"
 #include "iommu/format.h"
@@ -39,16 +41,65 @@ static u64 address(void)
 	return fuzz_bool() ? unit_below(64) * GRANULE : fuzz_number();
 }
 
-/* A few fields of a descriptor that is otherwise 0. */
-static void fill_descriptor(u8 *desc)
+/* A table of a PASID, the device's directory, or a table or a directory here. */
+static void fill_riscv(bool gipc, u8 *desc)
 {
-	unsigned int nr = unit_below(8);
+	u64 fsc = table_page() >> 12 | (u64)(fuzz_bool() ? 8 + unit_below(3) : unit_below(4)) << 60;
+	u64 ta = unit_below(4) << 12, tc = 1 | unit_below(64) << 4;
+	bool pasid = gipc && fuzz_bool();
 
+	x86_put_desc(desc, 16, 8, pasid ? 0 : gipc ? 0x21 | (tc & 0x300) : tc);
+	x86_put_desc(desc, 24, 8, (gipc && !pasid) || (!gipc && tc & 0x20) ? 0 : ta);
+	x86_put_desc(desc, 32, 8, gipc && !pasid ? 0 : fsc);
+	x86_put_desc(desc, 40, 4, pasid ? unit_below(4) : 0);
+	x86_put_desc(desc, 44, 4, gipc ? 2 - pasid : 0);
+}
+
+/* As a driver would fill it in, offsets as in docs/page-tables.md. */
+static void fill_good(const struct iommu_format *format, u8 wire, u8 *desc)
+{
+	u32 pasid = unit_below(4);
+
+	switch (wire) {
+	case VIOMMU_TABLE_ARM_SMMU3:
+		x86_put_desc(desc, 16, 8, table_page() | (u64)unit_below(8) << 59 | 0xb);
+		x86_put_desc(desc, 24, 8, unit_below(3));
+		break;
+	case VIOMMU_TABLE_INTEL_PT:
+		x86_put_desc(desc, 16, 8, table_page());
+		x86_put_desc(desc, 24, 4, fuzz_bool() ? pasid : 0);
+		x86_put_desc(desc, 28, 4, unit_below(8) | (fuzz_bool() ? 0x100 : 0));
+		x86_put_desc(desc, 32, 4, fuzz_bool() ? 57 : 48);
+		break;
+	case VIOMMU_TABLE_RISCV:
+		fill_riscv(format->pasid_format, desc);
+		break;
+	case VIOMMU_TABLE_AMD_GCR3:
+		x86_put_desc(desc, 16, 8, format->pasid_format ? 0 : table_page());
+		for (unsigned int at = 24; at < 29; at++)
+			x86_put_desc(desc, at, 1, at == 27 ? 0 : unit_below(2));
+		break;
+	case VIOMMU_TABLE_AMD_PT:
+		x86_put_desc(desc, 16, 8, table_page());
+		x86_put_desc(desc, 24, 4, pasid);
+		break;
+	}
+}
+
+/* A good descriptor, or a few fields of one that is otherwise 0. */
+static void fill_descriptor(const struct iommu_format *format, u8 wire, u8 *desc)
+{
+	unsigned int nr = unit_below(16);
+
+	if (nr >= 8 && format) {
+		fill_good(format, wire, desc);
+		return;
+	}
 	if (nr == 7) {
 		fuzz_take(desc, 48);
 		return;
 	}
-	while (nr--) {
+	for (nr %= 8; nr--;) {
 		unsigned int at = 3 + unit_below(40);
 		u64 val = htole64(fuzz_bool() ? table_page() | fuzz_int(2) << 48 | fuzz_int(1)
 					      : fuzz_number());
@@ -57,14 +108,20 @@ static void fill_descriptor(u8 *desc)
 	}
 }
 
-static u8 wire_format(void)
+/* Mostly for an endpoint that there is, in a format of its own. */
+static void fill_attach_table(struct viommu_attach_table *r)
 {
-	u8 val = fuzz_int(1);
-	const struct iommu_format *format = g.eps[val % NR_ENDPOINTS].format;
+	unsigned int n = unit_below(NR_ENDPOINTS);
+	const struct iommu_format *format = g.eps[n].format;
+	u8 how = fuzz_int(1);
 
-	if (!format || val & 0x80)
-		return val;
-	return val & 0x40 ? format->pasid_format : format->base_format;
+	r->domain = htole32(domain_id());
+	r->endpoint = htole32(how & 0x70 ? ep_id(n) : endpoint_id());
+	if (!format || how & 0x80)
+		r->format = how;
+	else
+		r->format = how & 1 ? format->pasid_format : format->base_format;
+	fill_descriptor(format, r->format, r->descriptor);
 }
 
 union request {
@@ -112,10 +169,7 @@ static u32 fill_request(union request *r)
 		r->probe.endpoint = htole32(endpoint_id());
 		return sizeof(r->probe);
 	case VIOMMU_T_ATTACH_TABLE:
-		r->table.domain = htole32(domain_id());
-		r->table.endpoint = htole32(endpoint_id());
-		r->table.format = wire_format();
-		fill_descriptor(r->table.descriptor);
+		fill_attach_table(&r->table);
 		return sizeof(r->table);
 	default:
 		r->invalidate.scope = unit_below(5);
@@ -171,7 +225,7 @@ static void kick(void)
 	while (fake_take_used(&g.requestq, &id, &len))
 		CHECK(id < QUEUE_SIZE);
 	/* Whatever they were, they are done. */
-	CHECK_EQ(g.requestq.used_idx, g.requestq.avail_idx);
+	CHECK(g.requestq.used_idx == g.requestq.avail_idx || g.requestq.vq->broken);
 }
 
 static void step_requests(void)
@@ -181,8 +235,21 @@ static void step_requests(void)
 	kick();
 }
 
+/* A context descriptor of an SMMUv3, at the start of a page, that leads to a table there. */
+static void put_context(void)
+{
+	struct table_memory tm = {.mem = g.mem};
+	struct a64_space lower = {&tm, 12, 25, false, table_page()};
+	struct a64_space upper = {&tm, 12, 25, true, table_page()};
+	u64 cd[8];
+
+	cd_fill(cd, &lower, unit_below(4));
+	cd_add(cd, &upper);
+	cd_put(&tm, table_page(), cd);
+}
+
 /* An entry of a table, or anything else. */
-static void step_memory(void)
+static void put_entry(void)
 {
 	u64 at = table_page() + unit_below(512) * 8;
 	u64 val =
@@ -191,6 +258,15 @@ static void step_memory(void)
 	if (fuzz_bool())
 		val = htole64(table_page() >> 2 | fuzz_int(1));
 	fake_write(&g.drv, at, &val, sizeof(val));
+}
+
+static void step_memory(void)
+{
+	if (unit_below(8) == 0) {
+		put_context();
+		return;
+	}
+	put_entry();
 }
 
 static void step_access(void)

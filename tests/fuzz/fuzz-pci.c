@@ -25,10 +25,19 @@ static void config_space(void)
 	unsigned int len = lengths[unit_below(3)], off = fuzz_int(2) % 4096;
 	u32 val = fuzz_bool() ? fuzz_int(4) : fuzz_number();
 
-	if (fuzz_bool())
-		pci_write(off, len, val);
-	else
+	switch (unit_below(4)) {
+	case 0:
 		pci_read(off, len);
+		break;
+	case 1:
+		pci_ecam_access(&m.bus, (u64)SLOT << 15 | off, &val, len, fuzz_bool());
+		break;
+	case 2:
+		pci_ecam_access(&m.bus, fuzz_int(4), &val, len, fuzz_bool());
+		break;
+	default:
+		pci_write(off, len, val);
+	}
 }
 
 /* Through the capability that is a window on the BARs. */
@@ -106,11 +115,27 @@ static void set_up(void)
 	}
 }
 
+/* Memory, and where messages go, at two places. */
+static void start_iommu(void)
+{
+	struct mapping map = {.last = RAM - 1, .flags = MAPPING_READ | MAPPING_WRITE};
+
+	CHECK(!iommu_attach(&m.iommu, 1, EP_ID, false));
+	CHECK(!iommu_map(&m.iommu, 1, &map));
+	map = (struct mapping){FAKE_MSI_START, FAKE_MSI_START + 4095, FAKE_MSI_START, 2};
+	CHECK(!iommu_map(&m.iommu, 1, &map));
+}
+
 void fuzz_one(void)
 {
-	bool plain = fuzz_bool();
+	const struct virtio_ops *ops = fuzz_bool() ? &plain_ops : &threaded_ops;
 
-	thing_start(plain ? &plain_ops : &threaded_ops, fuzz_bool());
+	thing_make(ops, fuzz_bool());
+	if (m.has_iommu) {
+		m.iommu.config.msi_mapped = fuzz_bool();
+		start_iommu();
+	}
+	thing_plug();
 	m.refuse_features = unit_below(16) == 0;
 	while (fuzz_more()) {
 		u8 step = fuzz_int(1);

@@ -147,7 +147,7 @@ void hostile_request(unsigned int queue, const void *out, u32 out_len, u32 in_le
 		segs[unit_below(nr)].len = fuzz_number();
 		break;
 	}
-	if (fuzz_bool())
+	if (fuzz_bool() && virtio_has_feature(hd.drv.vdev, VIRTIO_RING_F_INDIRECT_DESC))
 		head = fake_chain_indirect(q, segs, nr_out, nr_in, TABLE + unit_below(16) * 256);
 	else
 		head = fake_chain(q, segs, nr_out, nr_in);

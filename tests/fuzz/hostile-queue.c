@@ -73,7 +73,7 @@ static void offer(bool packed)
 {
 	unsigned int nr_out = unit_below(4), nr_in = unit_below(4);
 	u64 table = (behind_iommu ? IOVA_BASE + 4 * PAGE : TABLE) + unit_below(4) * PAGE;
-	bool indirect = fuzz_bool();
+	bool indirect = fuzz_bool() && virtio_has_feature(&t.vdev, VIRTIO_RING_F_INDIRECT_DESC);
 	struct fake_seg segs[8];
 
 	if (!nr_out && !nr_in)
