@@ -194,13 +194,13 @@ $(BUILD)/lkvm: $(LKVM_OUT)/main.o $(LKVM_OUT)/lkvm.a $(BUILD)/lkvm.libc
 	$(if $(Q),@echo "  LD      $@")
 	$(Q)$(link-lkvm)
 
-# They build guest tables as the unit tests do.
-$(BUILD)/tests/bench/%.o: LKVM_CFLAGS += -Itests/unit
+# With the C library that lkvm has. They build guest tables as the unit tests do.
+$(LKVM_OUT)/tests/bench/%.o: LKVM_CFLAGS += -Itests/unit
 
-$(BUILD)/tests/bench-%: $(BUILD)/tests/bench/bench-%.o $(BUILD)/tests/bench/timing.o \
-		$(BUILD)/tests/helpers.a $(BUILD)/lkvm.a
+$(BUILD)/tests/bench-%: $(LKVM_OUT)/tests/bench/bench-%.o $(LKVM_OUT)/tests/bench/timing.o \
+		$(LKVM_OUT)/tests/helpers.a $(LKVM_OUT)/lkvm.a
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) -pthread -o $@ $^ $(ARCH_LIBS)
+	$(Q)$(link-lkvm)
 
 unit-tests: $(UNIT_TESTS:%=$(BUILD)/tests/%) $(UNIT_TESTS:%=$(BUILD)/san/tests/%) \
 	$(THREAD_TESTS:%=$(BUILD)/tsan/tests/%)
