@@ -118,6 +118,7 @@ struct mapping_store {
 	struct path cursor;
 
 	u64 shape; /* another one, never used before, whenever a leaf is freed */
+	u64 visits; /* nodes that changes have come to, for tests */
 
 	struct free_node *free_nodes;
 	size_t nr_free; /* nodes in free_nodes or never used yet */
@@ -368,6 +369,7 @@ static void seek(struct mapping_store *store, u64 iova)
 
 	if (path->leaf && iova >= path->lo && iova <= path->hi)
 		return;
+	store->visits += store->height + 1;
 	path->lo = 0;
 	path->hi = ~0ULL;
 	for (level = store->height; level; level--) {
@@ -678,6 +680,7 @@ static bool rebalance_leaves(struct mapping_store *store, struct inner *parent, 
 	struct leaf *a = parent->child[i], *b = parent->child[i + 1];
 	unsigned int sum = a->nr + b->nr, half = sum / 2;
 
+	store->visits += 2;
 	if (sum <= LEAF_MERGE_MAX) {
 		leaf_move(a, a->nr, b, 0, b->nr);
 		a->nr = sum;
@@ -710,6 +713,7 @@ static bool rebalance_inners(struct mapping_store *store, struct inner *parent, 
 	struct inner *a = parent->child[i], *b = parent->child[i + 1];
 	unsigned int sum = a->nr + b->nr, half = sum / 2, nr;
 
+	store->visits += 2;
 	a->key[a->nr - 1] = parent->key[i];
 	if (sum <= INNER_MERGE_MAX) {
 		inner_move(a, a->nr, b, 0, b->nr);
@@ -785,13 +789,15 @@ static bool seek_first(struct mapping_store *store, u64 start, u64 last, unsigne
 }
 
 /* Whether a mapping goes on after @last, which is not before the cursor. */
-static bool crosses(const struct mapping_store *store, u64 last)
+static bool crosses(struct mapping_store *store, u64 last)
 {
 	const struct leaf *leaf = store->cursor.leaf;
 	unsigned int i;
 
-	if (last > store->cursor.hi)
+	if (last > store->cursor.hi) {
+		store->visits += store->height + 1;
 		leaf = find_leaf(store, last);
+	}
 	i = leaf_rank(leaf, last);
 	return i < leaf->nr && leaf->val[i].start <= last && leaf->last[i] > last;
 }
@@ -826,6 +832,7 @@ int mapping_store_remove(struct mapping_store *store, u64 start, u64 last, u64 *
 	while (more) {
 		struct leaf *leaf = path->leaf;
 
+		store->visits++;
 		nr = count_until(leaf, pos, last);
 		more = pos + nr == leaf->nr && path->hi < last;
 		/* One after the other: a lookup does not wait until all are gone. */
@@ -895,6 +902,11 @@ void mapping_store_free(struct mapping_store *store)
 u64 mapping_store_count(const struct mapping_store *store)
 {
 	return store->count;
+}
+
+u64 mapping_store_visits(const struct mapping_store *store)
+{
+	return store->visits;
 }
 
 size_t mapping_store_bytes(const struct mapping_store *store)

@@ -14,6 +14,12 @@ extern void *(*mapping_store_alloc)(size_t align, size_t size);
 /* The memory that the store holds, in bytes, whether in use or kept for later. */
 size_t mapping_store_bytes(const struct mapping_store *store);
 
+/*
+ * How many nodes adding and removing have come to since the store is there: what they cost but for
+ * caches.
+ */
+u64 mapping_store_visits(const struct mapping_store *store);
+
 /* Looks at the whole tree. NULL if it is well-formed, else what is wrong with it. */
 const char *mapping_store_check(const struct mapping_store *store);
 

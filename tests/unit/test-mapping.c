@@ -567,6 +567,47 @@ TEST(thinned_out)
 	mapping_store_free(store);
 }
 
+/* MAP, and UNMAP of @nr mappings, come to O(log n + nr) nodes. */
+static u64 visits_of_unmap(struct mapping_store *store, u64 first, u64 nr)
+{
+	u64 before = mapping_store_visits(store), removed;
+	struct mapping from, to;
+
+	big_mapping(first, &from);
+	big_mapping(first + nr - 1, &to);
+	CHECK_EQ(mapping_store_remove(store, from.start, to.last, &removed), 0);
+	CHECK_EQ(removed, nr);
+	return mapping_store_visits(store) - before;
+}
+
+TEST(cost_of_unmap)
+{
+	for (u64 n = 1000; n <= 1000000; n *= 10) {
+		struct mapping_store *store = new_store();
+		u64 first = 0, before, most = 0;
+		struct mapping m;
+
+		for (u64 i = 0; i < n; i++) {
+			big_mapping(i, &m);
+			before = mapping_store_visits(store);
+			CHECK_EQ(mapping_store_add(store, &m), 0);
+			most = max(most, mapping_store_visits(store) - before);
+		}
+		CHECK(most <= 8);
+		for (u64 nr = 1; nr <= n / 2; nr *= 10) {
+			u64 visits = visits_of_unmap(store, first, nr);
+
+			printf("# %" PRIu64 " of %" PRIu64 " mappings: %" PRIu64 " nodes\n", nr, n,
+			       visits);
+			/* A few on the way down and up; then each leaf holds many. */
+			CHECK(visits <= 24 + nr);
+			first += nr;
+		}
+		well_formed(store);
+		mapping_store_free(store);
+	}
+}
+
 TEST(no_allocation_in_steady_state)
 {
 	const u64 nr = 100000;
