@@ -69,7 +69,7 @@ each_fails() # NAME=VALUE...
 	[ "$bad" -eq 0 ]
 }
 
-virtio_machine=(-m 64M -c 2 --iommu=virtio -d ram:1M -d 'disk,transport=mmio' --rng
+virtio_machine=(-m 64M -c 2 '--iommu=virtio,poll=100' -d ram:1M -d 'disk,transport=mmio' --rng
 	--serial file=log --console socket=sock --console 'pty=link,port=a' --device dma-engine)
 
 @test "failures: each thing that a machine takes from the host" {

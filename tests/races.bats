@@ -27,8 +27,8 @@ teardown() {
 	[[ $output == *' 0 failed'* ]]
 }
 
-@test "races: the demo, packed and on MMIO" {
-	run_lkvm -m 64M --iommu=virtio --virtio-ring packed --virtio-transport mmio
+@test "races: the demo, packed and on MMIO, with a thread for requests" {
+	run_lkvm -m 64M --iommu=virtio,poll=100 --virtio-ring packed --virtio-transport mmio
 	[ "$status" -eq 0 ]
 	[[ $output == *' 0 failed'* ]]
 }
