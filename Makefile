@@ -162,6 +162,8 @@ endef
 
 $(eval $(call build-rules,$(BUILD),))
 $(eval $(call build-rules,$(BUILD)/san,-fsanitize=address$(comma)undefined -fno-sanitize-recover=all))
+# Where Debian's gcc has that one.
+TSAN := $(filter x86 arm64,$(ARCH))
 # Fences are executed, but not understood: nothing may rely on one for what is not atomic.
 $(eval $(call build-rules,$(BUILD)/tsan,-fsanitize=thread -Wno-tsan -Wno-stringop-overread))
 $(eval $(call build-rules,$(BUILD)/musl,$$(MUSL_CFLAGS)))
@@ -203,7 +205,7 @@ $(BUILD)/tests/bench-%: $(LKVM_OUT)/tests/bench/bench-%.o $(LKVM_OUT)/tests/benc
 	$(Q)$(link-lkvm)
 
 unit-tests: $(UNIT_TESTS:%=$(BUILD)/tests/%) $(UNIT_TESTS:%=$(BUILD)/san/tests/%) \
-	$(THREAD_TESTS:%=$(BUILD)/tsan/tests/%)
+	$(if $(TSAN),$(THREAD_TESTS:%=$(BUILD)/tsan/tests/%))
 
 # Those that are about the architecture, to run under QEMU's user mode on another one.
 CROSS_TESTS := $(filter test-%,$(basename $(notdir \
@@ -214,7 +216,8 @@ cross-tests: $(CROSS_TESTS:%=$(BUILD)/tests/%)
 # What the .bats files use: a terminal to drive lkvm on, a client of its sockets, a command with
 # a tap interface, and an lkvm that is linked so that another host can be put under it.
 SHIMS := $(patsubst tests/shims/%.c,$(BUILD)/tests/%.so,$(wildcard tests/shims/*.c))
-test-shims: lab-tools $(SHIMS) $(BUILD)/tests/lkvm-dynamic $(BUILD)/tests/lkvm-tsan
+test-shims: lab-tools $(SHIMS) $(BUILD)/tests/lkvm-dynamic \
+	$(if $(TSAN),$(BUILD)/tests/lkvm-tsan)
 
 # Linked as lkvm, to be compared with it and to run in the lab, too.
 BENCH_TOOLS := $(BUILD)/tests/exec-time $(BUILD)/tests/vm-floor
