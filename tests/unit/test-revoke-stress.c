@@ -7,6 +7,7 @@
  *
  * LKVM_STRESS=SECONDS makes it go on for so long.
  */
+#include <errno.h>
 #include <linux/virtio_config.h>
 #include <pthread.h>
 #include <sched.h>
@@ -21,8 +22,10 @@
 
 #define ROUNDS 300
 
-/* The kinds, and another endpoint in the domain with mappings. */
-#define NR_DEVICES (SPACE_KINDS + 1)
+/* The kinds, another endpoint in the domain with mappings, and one of another vCPU. */
+#define SECOND	   SPACE_KINDS
+#define RIVAL	   (SPACE_KINDS + 1)
+#define NR_DEVICES (SPACE_KINDS + 2)
 #define NR_CHANS   2
 #define FIRST_ID   100
 
@@ -338,6 +341,54 @@ static u64 accesses(const struct owner *o)
 	       (o->second ? atomic_load(&o->second->done) : 0);
 }
 
+/*
+ * What other vCPUs do at the same time, with a domain of their own: past the queue, which one uses
+ * at a time. A reset may take the domain away at any moment.
+ */
+#define RIVAL_DOMAIN 90
+
+static int rival_map(u64 *gpa, unsigned int page)
+{
+	static unsigned int next;
+	static u64 number = 1ULL << 40;
+	const struct mapping m = {
+		.start = SPACE_IOVA + page * SPACE_PAGE,
+		.last = SPACE_IOVA + page * SPACE_PAGE + SPACE_PAGE - 1,
+		.gpa = pool(SPACE_KINDS) + next++ % POOL * SPACE_PAGE,
+		.flags = MAPPING_READ | MAPPING_WRITE,
+	};
+
+	*gpa = m.gpa;
+	check_untouched(m.gpa);
+	give(m.gpa, ++number);
+	return iommu_map(&g.iommu, RIVAL_DOMAIN, &m);
+}
+
+static void *rival_run(void *opaque)
+{
+	u64 gpa[SPACE_PAGES];
+
+	while (!atomic_load(&stop)) {
+		unsigned int nr = 0;
+		int ret = iommu_attach(&g.iommu, RIVAL_DOMAIN, devices[RIVAL].ep.id, false);
+
+		CHECK_EQ(ret, 0);
+		while (!ret && nr < SPACE_PAGES) {
+			ret = rival_map(&gpa[nr], nr);
+			nr++;
+		}
+		CHECK(!ret || ret == -ENOENT);
+		iommu_set_bypass(&g.iommu, true);
+		sched_yield();
+		iommu_set_bypass(&g.iommu, false);
+		ret = iommu_unmap(&g.iommu, RIVAL_DOMAIN, 0, UINT64_MAX);
+		CHECK(!ret || ret == -ENOENT);
+		while (nr)
+			give(gpa[--nr], FREE);
+	}
+	return opaque;
+}
+
 static void one_round(void)
 {
 	struct owner *o = &owners[unit_rand() % SPACE_KINDS];
@@ -360,7 +411,7 @@ static void make_device(unsigned int i)
 	memset(d, 0, sizeof(*d));
 	d->index = i;
 	d->pasid = i < SPACE_KINDS ? space_kinds[i].pasid : DMA_NO_PASID;
-	d->slice = i >= SPACE_KINDS;
+	d->slice = i == SECOND;
 	d->random = unit_rand();
 	if (iommu_add_endpoint(&g.iommu, &d->ep, FIRST_ID + i))
 		exit(2);
@@ -381,11 +432,11 @@ static void start(void)
 		make_device(i);
 	start_driver();
 	for (unsigned int i = 0; i < SPACE_KINDS; i++) {
-		owners[i] = (struct owner){.second = i ? NULL : &devices[SPACE_KINDS]};
+		owners[i] = (struct owner){.second = i ? NULL : &devices[SECOND]};
 		space_init(&owners[i].space, &space_kinds[i], &tables, i, FIRST_ID + i);
-		for (unsigned int page = 0; page < POOL; page++)
-			give(pool(i) + page * SPACE_PAGE, FREE);
 	}
+	for (unsigned int page = 0; page < (SPACE_KINDS + 1) * POOL; page++)
+		give(pool(0) + page * SPACE_PAGE, FREE);
 	atomic_store(&stop, false);
 }
 
@@ -408,6 +459,8 @@ TEST(each_way_takes_the_pages_away)
 		struct device *d = &devices[i];
 		struct owner *o = i < SPACE_KINDS ? &owners[i] : &owners[0];
 
+		if (i == RIVAL)
+			continue;
 		for (unsigned int way = 0; way < ARRAY_SIZE(ways); way++) {
 			if (!has_way(o, way))
 				continue;
@@ -443,6 +496,7 @@ TEST(no_access_outlives_the_answer)
 	const char *env = getenv("LKVM_STRESS");
 	double until = seconds() + (env ? atof(env) : 0);
 	unsigned int round = 0;
+	pthread_t rival;
 	u64 sum = 0;
 
 	start();
@@ -450,6 +504,8 @@ TEST(no_access_outlives_the_answer)
 		if (pthread_create(&devices[i].thread, NULL, device_run, &devices[i]))
 			abort();
 	}
+	if (pthread_create(&rival, NULL, rival_run, NULL))
+		abort();
 	while (!atomic_load(&stop) && (round < ROUNDS || seconds() < until)) {
 		one_round();
 		round++;
@@ -459,11 +515,10 @@ TEST(no_access_outlives_the_answer)
 		pthread_join(devices[i].thread, NULL);
 		sum += atomic_load(&devices[i].done);
 	}
+	pthread_join(rival, NULL);
 	take_by_reset(NULL);
-	for (unsigned int i = 0; i < SPACE_KINDS; i++) {
-		for (unsigned int page = 0; page < POOL; page++)
-			check_untouched(pool(i) + page * SPACE_PAGE);
-	}
+	for (unsigned int page = 0; page < (SPACE_KINDS + 1) * POOL; page++)
+		check_untouched(pool(0) + page * SPACE_PAGE);
 	printf("# %u rounds, %llu accesses\n", round, (unsigned long long)sum);
 	end();
 }
