@@ -18,7 +18,9 @@
 
 /* From one look to the next it takes less than that, and so does an interrupt. */
 #define KEPT_US 100
-#define REST_US 100000
+/* Rests are twice as long each time, up to a limit, until looking brought something. */
+#define MIN_REST_US 100000
+#define MAX_REST_US 1000000
 
 static u64 now_us(void)
 {
@@ -83,8 +85,12 @@ static void look_for_requests(struct virtio_iommu *viommu)
 		}
 		relax();
 	}
-	if (!found)
-		atomic_store(&viommu->poll.rest_until, now_us() + REST_US);
+	if (found) {
+		viommu->poll.rest_us = MIN_REST_US;
+		return;
+	}
+	atomic_store(&viommu->poll.rest_until, now_us() + viommu->poll.rest_us);
+	viommu->poll.rest_us = min(2 * viommu->poll.rest_us, (u64)MAX_REST_US);
 }
 
 static void serve(struct virtio_worker *w)
@@ -148,6 +154,7 @@ int viommu_poll_init(struct virtio_iommu *viommu)
 	if (viommu->poll.wake_fd < 0)
 		return -errno;
 	pthread_mutex_init(&viommu->poll.lock, NULL);
+	viommu->poll.rest_us = MIN_REST_US;
 	ret = virtio_worker_init(&viommu->poll.worker, &viommu->vdev.vqs[VIOMMU_REQUESTQ], serve,
 				 "iommu");
 	if (ret) {

@@ -36,6 +36,7 @@ struct virtio_iommu {
 		pthread_mutex_t lock; /* of who serves requests; behind vdev.lock */
 		_Atomic bool on; /* the thread looks for requests: a kick is nothing new */
 		_Atomic bool awaited; /* a vCPU wants the lock */
+		u64 rest_us; /* how long the next rest is; of the thread */
 		_Atomic u64 rest_until; /* us of the monotonic clock: no looking before */
 	} poll;
 

@@ -11,7 +11,7 @@
 #define REPLY	(SCRATCH + 4 * KiB)
 #define MAX_US	1000000
 #define DOMAIN	1
-#define ENOUGH	100
+#define ENOUGH	20
 #define RESTART 50
 
 static u64 kicked, not_kicked;
