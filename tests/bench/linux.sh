@@ -52,6 +52,9 @@ machine_name() # VMM
 	esac
 }
 
+# On a slow machine the driver of the IOMMU comes late, and the disk is to wait for it.
+wait_for_driver=deferred_probe_timeout=-1
+
 # A guest to its end: $started and $booted in seconds, $rate of reads, $each: exits for one.
 measure() # VMM TYPE APPEND [OPTION...]
 {
@@ -102,14 +105,14 @@ stock_guest() # VMM WITH-IOMMU
 	rows "$how" "$vmm"
 	if [ "$2" = yes ]; then
 		how=strict
-		measure "$1" DMA iommu.strict=1 --iommu=virtio
+		measure "$1" DMA "iommu.strict=1 $wait_for_driver" --iommu=virtio
 		rows $how "$vmm"
 		if [ "$1" = lkvm ]; then
-			measure "$1" DMA iommu.strict=1 --iommu=virtio,$poll
+			measure "$1" DMA "iommu.strict=1 $wait_for_driver" --iommu=virtio,$poll
 			rows "$how, $poll" "$vmm, $poll"
 		fi
 		how=lazy
-		measure "$1" DMA-FQ iommu.strict=0 --iommu=virtio
+		measure "$1" DMA-FQ "iommu.strict=0 $wait_for_driver" --iommu=virtio
 		rows $how "$vmm"
 	fi
 	echo "$own"
