@@ -12,7 +12,7 @@
 #define MAX_US	1000000
 #define DOMAIN	1
 #define ENOUGH	20
-#define RESTART 50
+#define RESTART 20
 
 static u64 kicked, not_kicked;
 
