@@ -124,9 +124,9 @@ $(1)/%.o: %.c | $(SYSROOT_READY)
 	$$(if $$(Q),@echo "  CC      $$@")
 	$$(Q)$$(CC) $$(LKVM_CFLAGS) $$(CFLAGS) $(2) -c -o $$@ $$<
 
-$(1)/guest/embed.o: guest/embed.S $$(GUEST_BUILD)/demo.$$(GUEST_SUFFIX)
+$(1)/guest/embed.o: guest/embed.S $$(GUEST_DEMO)
 	@mkdir -p $$(@D)
-	$$(Q)$$(CC) -DDEMO='"$$(GUEST_BUILD)/demo.$$(GUEST_SUFFIX)"' -c -o $$@ $$<
+	$$(Q)$$(CC) -DDEMO='"$$(GUEST_DEMO)"' -c -o $$@ $$<
 
 $(1)/lkvm.a: $$(LIB_SRCS:%.c=$(1)/%.o) $(1)/guest/embed.o
 	$$(Q)rm -f $$@

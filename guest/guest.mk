@@ -25,6 +25,10 @@ guest-suffix-riscv64 := img
 GUEST_SUFFIX := $(guest-suffix-$(ARCH))
 
 GUEST_BUILD := build/$(ARCH)/guest
+
+# What lkvm carries: packed where it unpacks kernels.
+GUEST_DEMO := $(GUEST_BUILD)/demo.$(GUEST_SUFFIX)$(if $(filter img,$(GUEST_SUFFIX)),.gz)
+
 GUEST_NAMES := demo $(patsubst tests/guests/%.c,%,$(wildcard tests/guests/*.c))
 GUEST_BARE := $(patsubst tests/guests/$(ARCH)/%.S,%,$(wildcard tests/guests/$(ARCH)/*.S))
 GUESTS := $(patsubst %,$(GUEST_BUILD)/%.$(GUEST_SUFFIX),$(GUEST_NAMES) $(GUEST_BARE))
@@ -98,6 +102,9 @@ $(GUEST_BUILD)/$(1).elf: $(GUEST_BUILD)/$(1).elf.debug
 
 $(GUEST_BUILD)/$(1).img: $(GUEST_BUILD)/$(1).elf.debug
 	$$(Q)$$(OBJCOPY) -O binary $$< $$@
+
+$(GUEST_BUILD)/$(1).img.gz: $(GUEST_BUILD)/$(1).img
+	$$(Q)gzip -9n <$$< >$$@
 endef
 
 $(foreach g,$(GUEST_NAMES),$(eval $(call guest-rule,$(g),$(if $(filter demo,$(g)),guest/demo,tests/guests/$(g)))))
