@@ -87,3 +87,33 @@ copy_tree() # FOLDER
 	[[ $output == *libc.so* ]]
 	build/lkvm version
 }
+
+@test "install: with musl and without symbols, the program has less than 700 KiB" {
+	local checked=
+
+	for machine in x86:x86_64 arm64:aarch64 riscv64:riscv64; do
+		build=$tree/build/${machine%:*}
+		[ -e "$build/lkvm" ] && [ "$(cat "$build/lkvm.libc")" = musl ] || continue
+		"${machine#*:}-linux-gnu-strip" -o stripped "$build/lkvm"
+		[ "$(stat -c %s stripped)" -lt $((700 * 1024)) ]
+		checked=1
+	done
+	[ "$checked" ] || skip "no musl"
+}
+
+@test "install: LIBC=system links with the compiler's C library" {
+	make_here BUILD="$PWD/build" LIBC=system CFLAGS=-O0 "$PWD/build/lkvm"
+	[ ! -e build/musl ]
+	build/lkvm version
+}
+
+@test "install: a C library that is not known, or cannot be linked so, is refused" {
+	local args
+
+	for args in LIBC=glibc 'LIBC=musl LDFLAGS='; do
+		# shellcheck disable=SC2086
+		run make -C "$tree" -n $args
+		[ "$status" -ne 0 ]
+		[[ $output == *"${args%% *} is neither system, nor musl"* ]]
+	done
+}
