@@ -217,7 +217,7 @@ static void load_segments(void)
 
 /*
  * Runs instructions by the tables at @cr3: at @code, with @address and @token in rsi and rdx. All
- * of them end in an exception. Of these handle_exception() leaves by the second label.
+ * of them end in an exception, which handle_exception() leaves by the second label.
  */
 void mmu_run(u64 cr3, u64 address, u64 token, u64 code, u64 user);
 
