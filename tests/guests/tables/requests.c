@@ -277,12 +277,9 @@ void run_limit(struct target *a, struct target *b, u32 limit)
 		b->row->kind->release(b);
 	}
 	viommu_detach(&iommu, a->domain, a->endpoint);
+	check(kind->enter(a, a->domain) == VIOMMU_S_OK && take_all(&main, limit, &ret) == room,
+	      "what was detached leaves all of its room");
+	viommu_detach(&iommu, a->domain, a->endpoint);
 	kind->free(&main);
 	kind->release(a);
-	if (b && b->row->kind->has_pasids)
-		check(b->row->kind->attach(b) == VIOMMU_S_OK &&
-			      viommu_detach(&iommu, b->domain, b->endpoint) == VIOMMU_S_OK,
-		      "there is room when the first is gone");
-	if (b)
-		b->row->kind->release(b);
 }

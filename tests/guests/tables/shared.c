@@ -101,18 +101,17 @@ static void scenario_same_pasid(struct space *x, struct target *b)
 {
 	const struct kind *kind = x->t->row->kind;
 	struct space y;
+	bool ok;
 
 	if (!check_space(x, kind->open(x) == VIOMMU_S_OK, "attached, for both"))
 		return;
 	y = *x;
 	y.t = b;
 	scenario_same_tables(x, &y);
-	check_space(x, kind->close(&y) == VIOMMU_S_OK && both_refused(x, &y, x->t->row->no_entry),
-		    "detached, for both");
-	check_space(x,
-		    kind->open(x) == VIOMMU_S_OK && map_now(x, PAGE_IOVA(b), page_a, USER_RW) &&
-			    both_read(x, &y, WORD_A),
-		    "attached again");
+	ok = map_now(x, PAGE_IOVA(b), page_a, USER_RW) && both_read(x, &y, WORD_A) &&
+	     kind->close(&y) == VIOMMU_S_OK;
+	check_space(x, ok && both_refused(x, &y, x->t->row->no_entry), "detached, for both");
+	check_space(x, kind->open(x) == VIOMMU_S_OK && both_read(x, &y, WORD_A), "attached again");
 }
 
 /*
