@@ -34,36 +34,43 @@ static int set_up(struct target *t, struct page_table *pt)
 		ret = pasid_table_attach(&t->table);
 	if (ret == VIOMMU_S_OK && !page_table_alloc(pt, t->row->pages))
 		ret = VIOMMU_S_NOMEM;
+	if (ret == VIOMMU_S_OK &&
+	    !page_table_map(pt, PAGE_IOVA(t), gpa_of(page_a), row_page(t->row), USER_RW))
+		ret = VIOMMU_S_NOMEM;
 	if (ret == VIOMMU_S_OK)
 		ret = pasid_table_set(&t->table, 1, pt, 1);
 	if (ret == VIOMMU_S_OK)
 		ret = pasid_table_set(&t->table, last, pt, 1);
-	if (ret == VIOMMU_S_OK &&
-	    !page_table_map(pt, PAGE_IOVA(t), gpa_of(page_a), row_page(t->row), USER_RW))
-		ret = VIOMMU_S_NOMEM;
 	return ret;
 }
 
-/* With the first allocation failing, the second, ...: until it needs no more. */
-void scenario_failing_allocations(struct target *t)
+/* The same with room for @limit allocations, and all of it taken down. *@taken: how many it had. */
+static int try_set_up(struct target *t, u32 limit, u32 *taken)
 {
-	u32 before = pages_taken, n;
+	u32 before = pages_taken;
 	struct page_table pt;
-	bool ok = true;
 	int ret;
 
-	for (n = 0; ok; n++) {
-		pages_left = n;
-		ret = set_up(t, &pt);
-		pages_left = PAGES_NO_LIMIT;
-		viommu_detach(&iommu, t->domain, t->endpoint);
-		pasid_table_free(&t->table);
-		page_table_free(&pt);
-		ok = (ret == VIOMMU_S_OK || ret == VIOMMU_S_NOMEM) && pages_taken == before;
-		if (ret == VIOMMU_S_OK)
-			break;
-	}
-	check(ok && n, "each of %u allocations failing: NOMEM, and nothing is left behind", n);
+	pages_left = limit;
+	ret = set_up(t, &pt);
+	pages_left = PAGES_NO_LIMIT;
+	*taken = pages_taken - before;
+	viommu_detach(&iommu, t->domain, t->endpoint);
+	pasid_table_free(&t->table);
+	page_table_free(&pt);
+	return ret;
+}
+
+/* With the first allocation failing, the second, ..., the last. */
+void scenario_failing_allocations(struct target *t)
+{
+	u32 before = pages_taken, needed, taken, n;
+	bool ok = try_set_up(t, PAGES_NO_LIMIT, &needed) == VIOMMU_S_OK && needed;
+
+	for (n = 0; ok && n < needed; n++)
+		ok = try_set_up(t, n, &taken) == VIOMMU_S_NOMEM && taken == n;
+	check(ok && pages_taken == before,
+	      "each of %u allocations failing: NOMEM, and nothing is left behind", needed);
 }
 
 static int send_attach(const struct viommu_req_attach_table *req)
