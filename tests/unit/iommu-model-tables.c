@@ -271,7 +271,8 @@ static void forget_named(const struct invalidation *i, unsigned int n)
 			drop(i, n, access, cell);
 	}
 	/* Now it shows. */
-	model_sweep_tables(n);
+	model_sweep_tables(n, DMA_READ);
+	model_sweep_tables(n, DMA_WRITE);
 }
 
 void model_invalidate(void)
@@ -432,14 +433,11 @@ void model_sample_tables(unsigned int n)
 	sample(n, access, unit_below(CELLS), 1 + unit_below(3), unit_below(GRANULE));
 }
 
-void model_sweep_tables(unsigned int n)
+void model_sweep_tables(unsigned int n, u32 dir)
 {
 	for (unsigned int cell = 0; cell < CELLS; cell++) {
-		sample(n, PLAIN, cell, DMA_READ, 0);
-		sample(n, PLAIN, cell, DMA_WRITE, 0);
-		for (unsigned int pasid = 0; pasid < USED_PASIDS; pasid++) {
-			sample(n, pasid, cell, DMA_READ, 0);
-			sample(n, pasid, cell, DMA_WRITE, 0);
-		}
+		sample(n, PLAIN, cell, dir, 0);
+		for (unsigned int pasid = 0; pasid < USED_PASIDS; pasid++)
+			sample(n, pasid, cell, dir, 0);
 	}
 }

@@ -507,14 +507,12 @@ void model_sample(unsigned int n)
 		sample_run(n, iova, len, dir);
 }
 
-void model_sweep(unsigned int n)
+void model_sweep(unsigned int n, u32 dir)
 {
 	if (model_has_tables(n)) {
-		model_sweep_tables(n);
+		model_sweep_tables(n, dir);
 		return;
 	}
-	for (unsigned int cell = 0; cell < MODEL_CELLS; cell++) {
-		sample_run(n, model_cell(cell), 1, DMA_READ);
-		sample_run(n, model_cell(cell), 1, DMA_WRITE);
-	}
+	for (unsigned int cell = 0; cell < MODEL_CELLS; cell++)
+		sample_run(n, model_cell(cell), 1, dir);
 }

@@ -86,8 +86,8 @@ bool model_translate(unsigned int n, u64 iova, u32 dir, u64 *gpa);
 /* An access somewhere by endpoint @n, and a message, against the model. */
 void model_sample(unsigned int n);
 
-/* The same in each page that is used. */
-void model_sweep(unsigned int n);
+/* The same in each page that is used, with DMA_READ or DMA_WRITE. */
+void model_sweep(unsigned int n, u32 dir);
 
 /* For iommu-model-tables.c and iommu-model.c, one from the other. */
 
@@ -113,6 +113,6 @@ void model_forget(unsigned int n);
 
 /* As model_sample() and model_sweep(), of an endpoint whose translations are those of tables. */
 void model_sample_tables(unsigned int n);
-void model_sweep_tables(unsigned int n);
+void model_sweep_tables(unsigned int n, u32 dir);
 
 #endif /* LKVM_TESTS_IOMMU_MODEL_H */

@@ -107,7 +107,7 @@ static void run_steps(const struct step *steps, unsigned int nr, unsigned int mo
 				access_memory(n, unit_below(2));
 		}
 		if (model_chance(2))
-			model_sweep(unit_below(NR_ENDPOINTS));
+			model_sweep(unit_below(NR_ENDPOINTS), 1 + unit_below(2));
 		if (i % 1000 == 0)
 			check_memory();
 	}
