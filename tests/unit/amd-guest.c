@@ -168,15 +168,15 @@ unsigned int amd_compare(struct x86_twins *twins, unsigned int pa_bits)
 {
 	static const u32 accesses[] = {DMA_READ, DMA_WRITE, DMA_READ | DMA_WRITE,
 				       DMA_READ | DMA_EXEC};
-	u64 page = unit_rand() % 8 ? gcr3_pages[unit_rand() % 4] : x86_twins_page();
+	u64 page = unit_below(8) ? gcr3_pages[unit_below(4)] : x86_twins_page();
 	u64 root = page % (1ULL << pa_bits), iova = x86_random_iova();
 	struct amd_setup s = {.root = root ? root : PAGE,
-			      .glx = unit_rand() % 3,
-			      .giov = unit_rand() % 4 > 0,
-			      .mode = unit_rand() % 2,
-			      .gaupdatedis = unit_rand() % 2};
-	u32 access = accesses[unit_rand() % 4], pasid = unit_rand() % (1 << unit_rand() % 21);
-	bool priv = unit_rand() % 4 == 0, has_pasid = unit_rand() % 4;
+			      .glx = unit_below(3),
+			      .giov = unit_below(4) > 0,
+			      .mode = unit_below(2),
+			      .gaupdatedis = unit_below(2)};
+	u32 access = accesses[unit_below(4)], pasid = unit_rand() % (1 << unit_below(21));
+	bool priv = unit_below(4) == 0, has_pasid = unit_below(4);
 	u32 served = has_pasid ? pasid : 0;
 	struct x86_ref ref = {
 		.root = root,
@@ -248,12 +248,12 @@ void amd_choose_gcr3_pages(void)
 void amd_random_gcr3(struct x86_twins *twins, unsigned int n)
 {
 	u64 at = gcr3_pages[n / 512 % ARRAY_SIZE(gcr3_pages)] + n % 512 * 8;
-	u64 entry = unit_rand() % 2 ? gcr3_pages[unit_rand() % 4] : x86_twins_page();
+	u64 entry = unit_below(2) ? gcr3_pages[unit_below(4)] : x86_twins_page();
 
 	if (!guest_mem_ptr(&twins->mem, at, 8))
 		return;
-	entry |= unit_rand() % 16 > 0;
-	if (unit_rand() % 32 == 0)
-		entry |= 1ULL << unit_rand() % 64;
+	entry |= unit_below(16) > 0;
+	if (unit_below(32) == 0)
+		entry |= 1ULL << unit_below(64);
 	x86_twins_write(twins, at, entry);
 }

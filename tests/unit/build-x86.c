@@ -216,14 +216,14 @@ u64 x86_twins_page(void)
 {
 	u64 n = unit_rand() % (LOW_PAGES + HIGH_PAGES);
 
-	if (unit_rand() % 64 == 0)
+	if (unit_below(64) == 0)
 		return unit_rand() % (1ULL << 34) / PAGE * PAGE;
 	return n < LOW_PAGES ? LOW_GPA + n * PAGE : HIGH_GPA + (n - LOW_PAGES) * PAGE;
 }
 
 static bool chance(unsigned int one_in)
 {
-	return unit_rand() % one_in == 0;
+	return unit_below(one_in) == 0;
 }
 
 static u64 likely_entry(unsigned int pa_bits)
@@ -256,7 +256,7 @@ void x86_twins_write(struct x86_twins *twins, u64 gpa, u64 entry)
 
 void x86_twins_random(struct x86_twins *twins, unsigned int pa_bits)
 {
-	u64 at = x86_twins_page() + unit_rand() % 512 * 8;
+	u64 at = x86_twins_page() + unit_below(512) * 8;
 
 	if (guest_mem_ptr(&twins->mem, at, 8))
 		x86_twins_write(twins, at, chance(8) ? unit_rand() : likely_entry(pa_bits));
@@ -316,7 +316,7 @@ u64 x86_random_iova(void)
 {
 	u64 iova = unit_rand();
 
-	switch (unit_rand() % 8) {
+	switch (unit_below(8)) {
 	case 0:
 		return iova;
 	case 1:
@@ -334,7 +334,7 @@ u64 x86_random_iova(void)
 	default:
 		/* Near an end: of all, or of a half. */
 		iova %= 64 * KiB;
-		switch (unit_rand() % 6) {
+		switch (unit_below(6)) {
 		case 0:
 			return iova;
 		case 1:

@@ -120,9 +120,9 @@ enum x86_ref_end vtd_compare(struct x86_twins *twins, unsigned int pa_bits)
 	static const u32 accesses[] = {DMA_READ, DMA_WRITE, DMA_READ | DMA_WRITE,
 				       DMA_READ | DMA_EXEC};
 	u64 root = x86_twins_page() % (1ULL << pa_bits), iova = x86_random_iova();
-	u32 access = accesses[unit_rand() % 4], flags = unit_rand() % 8 | SRE;
-	unsigned int levels = 4 + unit_rand() % 2;
-	bool priv = unit_rand() % 4 == 0, has_pasid = unit_rand() % 4;
+	u32 access = accesses[unit_below(4)], flags = unit_below(8) | SRE;
+	unsigned int levels = 4 + unit_below(2);
+	bool priv = unit_below(4) == 0, has_pasid = unit_below(4);
 	bool exec = access & DMA_EXEC && has_pasid;
 	struct x86_ref ref = {
 		.root = root,
