@@ -355,6 +355,7 @@ const struct iommu_format format_amd = {
 	.check = amd_check,
 	.walk = amd_walk,
 	.describe = amd_describe,
+	.id_bits = 16,
 	.page_sizes = X86_PAGE_SIZES,
 };
 
@@ -368,5 +369,6 @@ const struct iommu_format format_amd_pt = {
 	.check = amd_pt_check,
 	.walk = amd_pt_walk,
 	.describe = amd_pt_describe,
+	.id_bits = 16,
 	.page_sizes = X86_PAGE_SIZES,
 };

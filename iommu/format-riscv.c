@@ -518,6 +518,7 @@ const struct iommu_format format_riscv = {
 	.check = riscv_check,
 	.walk = riscv_format_walk,
 	.describe = riscv_describe,
+	.id_bits = 20,
 	.page_sizes = RISCV_PAGE_SIZES,
 };
 
@@ -530,5 +531,6 @@ const struct iommu_format format_riscv_gipc = {
 	.check = gipc_check,
 	.walk = gipc_walk,
 	.describe = riscv_describe,
+	.id_bits = 20,
 	.page_sizes = RISCV_PAGE_SIZES,
 };

@@ -480,5 +480,6 @@ const struct iommu_format format_smmuv3 = {
 	.check = smmuv3_check,
 	.walk = smmuv3_walk,
 	.describe = smmuv3_describe,
+	.id_bits = 16,
 	.page_sizes = AARCH64_PAGE_SIZES,
 };

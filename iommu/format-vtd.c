@@ -194,5 +194,6 @@ const struct iommu_format format_vtd = {
 	.check = vtd_check,
 	.walk = vtd_walk,
 	.describe = vtd_describe,
+	.id_bits = 16,
 	.page_sizes = X86_PAGE_SIZES,
 };

@@ -5,6 +5,7 @@
  * a range or an ID lies, INVAL for the rest.
  */
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -196,15 +197,18 @@ void iommu_revoke(struct iommu_endpoint *ep, const struct iommu_scope *scope)
 void iommu_move(struct iommu_endpoint *ep, struct iommu_domain *domain, struct iommu_table *base)
 {
 	struct iommu_domain *old = atomic_load(&ep->domain);
-	struct iommu_table *old_base = atomic_exchange(&ep->base, base);
+	struct iommu_table *old_base = atomic_load(&ep->base);
 
 	ep->iommu->nr_tables += !!base - !!old_base;
 	if (domain != old) {
 		list_del(&ep->peer);
 		if (domain)
 			list_add_tail(&ep->peer, &domain->endpoints);
-		atomic_store(&ep->domain, domain);
 	}
+	atomic_fetch_add(&ep->moves, 1);
+	atomic_store(&ep->base, base);
+	atomic_store(&ep->domain, domain);
+	atomic_fetch_add(&ep->moves, 1);
 	iommu_revoke(ep, &iommu_scope_all);
 	free(old_base);
 	if (old && list_empty(&old->endpoints))
@@ -416,14 +420,29 @@ static int no_translation(struct iommu_fault *fault, enum iommu_fault_reason rea
 	return -EFAULT;
 }
 
-static int walk(const struct iommu_domain *domain, struct iommu_endpoint *ep,
-		const struct guest_mem *mem, u32 pasid, u64 iova, u32 dir, struct iommu_run *run,
-		struct iommu_fault *fault)
+/* Where the endpoint is, and the table that it has there. */
+static struct iommu_domain *attachment(struct iommu_endpoint *ep, const struct iommu_table **base)
+{
+	struct iommu_domain *domain;
+	u32 moves;
+
+	do {
+		while ((moves = atomic_load(&ep->moves)) & 1)
+			sched_yield();
+		domain = atomic_load(&ep->domain);
+		*base = atomic_load(&ep->base);
+	} while (atomic_load(&ep->moves) != moves);
+	return domain;
+}
+
+static int walk(const struct iommu_domain *domain, const struct iommu_table *base,
+		struct iommu_endpoint *ep, const struct guest_mem *mem, u32 pasid, u64 iova,
+		u32 dir, struct iommu_run *run, struct iommu_fault *fault)
 {
 	const struct iommu_walk w = {
 		.mem = mem,
 		.limits = &ep->limits,
-		.base = atomic_load(&ep->base),
+		.base = base,
 		.lookup = pasid_tables_find,
 		.opaque = domain->pasids,
 		.pasid = pasid,
@@ -454,7 +473,8 @@ static int walk(const struct iommu_domain *domain, struct iommu_endpoint *ep,
 int iommu_translate(struct iommu_endpoint *ep, const struct guest_mem *mem, u32 pasid, u64 iova,
 		    u32 dir, struct iommu_run *run, struct iommu_fault *fault)
 {
-	struct iommu_domain *domain = atomic_load(&ep->domain);
+	const struct iommu_table *base;
+	struct iommu_domain *domain = attachment(ep, &base);
 	struct mapping m;
 
 	if (domain ? domain->bypass : atomic_load(&ep->iommu->bypass)) {
@@ -469,7 +489,7 @@ int iommu_translate(struct iommu_endpoint *ep, const struct guest_mem *mem, u32 
 	if (!domain)
 		return no_translation(fault, IOMMU_FAULT_DOMAIN, "endpoint not attached");
 	if (domain->format)
-		return walk(domain, ep, mem, pasid, iova, dir, run, fault);
+		return walk(domain, base, ep, mem, pasid, iova, dir, run, fault);
 	/* Mappings are those of accesses without a PASID. */
 	if (pasid != DMA_NO_PASID)
 		return no_translation(fault, IOMMU_FAULT_DOMAIN, "no table of that PASID");

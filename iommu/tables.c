@@ -112,9 +112,21 @@ static int attach_pasid(struct iommu *iommu, struct iommu_endpoint *ep, struct i
 	return 0;
 }
 
+/* A domain's tables of PASIDs are for any PASID that one of its endpoints may send. */
+static struct iommu_endpoint *widest_endpoint(const struct iommu_domain *domain)
+{
+	struct iommu_endpoint *ep, *widest = NULL;
+
+	list_for_each_entry (ep, &domain->endpoints, peer) {
+		if (!widest || ep->limits.pasid_bits > widest->limits.pasid_bits)
+			widest = ep;
+	}
+	return widest;
+}
+
 /*
- * The endpoint that a request is for, or, where the format's requests name none, any one of the
- * domain: they all have the format.
+ * The endpoint that a request is for, or, where the format's requests name none, the one of the
+ * domain with the most PASIDs: they all have the format.
  */
 static int find_endpoint(struct iommu *iommu, u32 domain_id, u32 ep_id, u8 wire_format,
 			 struct iommu_endpoint **ep)
@@ -123,7 +135,7 @@ static int find_endpoint(struct iommu *iommu, u32 domain_id, u32 ep_id, u8 wire_
 	const struct iommu_format *format = domain ? domain->format : NULL;
 
 	if (format && format->whole_domain && wire_format == format->pasid_format) {
-		*ep = container_of(domain->endpoints.next, struct iommu_endpoint, peer);
+		*ep = widest_endpoint(domain);
 		return 0;
 	}
 	*ep = iommu_find_endpoint(iommu, ep_id);
@@ -180,7 +192,7 @@ int iommu_detach_pasid(struct iommu *iommu, u32 domain_id, u32 ep_id, u32 pasid)
 	else if (!domain || atomic_load(&ep->domain) != domain || !domain->format ||
 		 !domain->format->pasid_format)
 		ret = -EINVAL;
-	else if (pasid >> ep->limits.pasid_bits)
+	else if (pasid >> widest_endpoint(domain)->limits.pasid_bits)
 		ret = -ERANGE;
 	else if (!pasid_tables_find(domain->pasids, pasid))
 		ret = -ENOENT;
@@ -202,6 +214,8 @@ static int make_scope(const struct iommu_format *format, const struct iommu_inva
 	};
 	if (inv->pasid != DMA_NO_PASID && inv->pasid >> PASID_MAX_BITS)
 		return -ERANGE;
+	if (inv->id != IOMMU_NO_ID && inv->id >> format->id_bits)
+		return -EINVAL;
 	if (inv->scope == IOMMU_INVALIDATE_DOMAIN)
 		return 0;
 	if (inv->scope == IOMMU_INVALIDATE_PASID) {

@@ -133,6 +133,7 @@ struct iommu_endpoint {
 	 * follows the change. @gen rises with each change that takes something
 	 * away, and changes[gen % IOMMU_NR_CHANGES] says what.
 	 */
+	_Atomic u32 moves; /* odd while domain and base change: an access sees both, or neither */
 	_Atomic(struct iommu_domain *) domain; /* NULL: not attached */
 	_Atomic(struct iommu_table *) base; /* in a domain with a format; NULL: none */
 	_Atomic u64 gen;
@@ -246,7 +247,7 @@ struct iommu_invalidation {
 
 /*
  * INVALIDATE: when it returns nothing uses what it names any more. -ENOENT: no such domain;
- * -EINVAL: a domain without page tables, no such page size, no page or an address that is not a
+ * -EINVAL: a domain without page tables, an ID that is too wide, no such page size, no page or an address that is not a
  * multiple of the size; -ERANGE: a PASID that is too wide, or pages beyond the last address.
  */
 int iommu_invalidate(struct iommu *iommu, u32 domain_id, const struct iommu_invalidation *inv);

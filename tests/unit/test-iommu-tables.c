@@ -726,3 +726,40 @@ TEST(an_unmap_elsewhere_leaves_the_cache)
 	CHECK_EQ(reach(0, 0x4000, DMA_READ), NOWHERE);
 	guest_end();
 }
+
+/* As a disk has none, and a DMA engine has many: one domain, whoever is there first. */
+TEST(a_domain_takes_the_pasids_of_its_widest_endpoint)
+{
+	const struct iommu_limits none = {.pa_bits = 40};
+
+	for (unsigned int first = 0; first < 2; first++) {
+		start_with(&toy_domain_format, ALL_FEATURES);
+		iommu_set_format(&g.eps[0], &toy_domain_format, &none);
+		CHECK_EQ(attach_base(1, first, TABLE(0)), VIOMMU_S_OK);
+		CHECK_EQ(attach_base(1, !first, TABLE(0)), VIOMMU_S_OK);
+		CHECK_EQ(attach_pasid(1, 1, 5, TABLE(1)), VIOMMU_S_OK);
+		CHECK_EQ(attach_pasid(1, 1, 1U << PASID_BITS, TABLE(1)), VIOMMU_S_RANGE);
+		CHECK_EQ(detach_pasid(1, ep_id(0), 5, VIOMMU_DETACH_PASID), VIOMMU_S_OK);
+		guest_end();
+	}
+}
+
+TEST(invalidate_of_an_id_that_is_too_wide)
+{
+	struct viommu_invalidate req = {
+		.scope = VIOMMU_INVALIDATE_DOMAIN,
+		.caches = VIOMMU_INVALIDATE_C_TLB,
+		.flags = htole16(VIOMMU_INVALIDATE_F_ID),
+		.domain = htole32(1),
+		.id = htole64(0xffff),
+	};
+
+	start();
+	CHECK_EQ(attach_base(1, 0, TABLE(0)), VIOMMU_S_OK);
+	CHECK_EQ(invalidate(&req), VIOMMU_S_OK);
+	req.id = htole64(0x10000);
+	CHECK_EQ(invalidate(&req), VIOMMU_S_INVAL);
+	req.id = htole64(1ULL << 32);
+	CHECK_EQ(invalidate(&req), VIOMMU_S_INVAL);
+	guest_end();
+}

@@ -82,6 +82,7 @@ static void toy_describe(const struct iommu_table *table, struct report *r)
 	 .check = toy_check,                      \
 	 .walk = toy_walk,                        \
 	 .describe = toy_describe,                \
+	 .id_bits = 16,                           \
 	 .page_sizes = BIT_ULL(12) | BIT_ULL(21), \
 	 __VA_ARGS__}
 
