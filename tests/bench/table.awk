@@ -15,7 +15,7 @@ NF == 4 {
 }
 
 END {
-	format = "%-42s %-22s %12s %-8s %8s\n"
+	format = "%-50s %-22s %12s %-8s %8s\n"
 	printf format, "measure", "of", "value", "", "ratio"
 	for (i = 1; i <= nr; i++) {
 		m = measures[i]
