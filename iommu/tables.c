@@ -143,13 +143,14 @@ static int find_endpoint(struct iommu *iommu, u32 domain_id, u32 ep_id, u8 wire_
 }
 
 int iommu_attach_table(struct iommu *iommu, u32 domain_id, u32 ep_id, u8 wire_format,
-		       const u8 *desc)
+		       const u8 *desc, u32 *pasid)
 {
 	struct iommu_table *table = calloc(1, sizeof(*table));
 	struct iommu_domain *domain;
 	struct iommu_endpoint *ep;
 	int ret;
 
+	*pasid = DMA_NO_PASID;
 	if (!table)
 		return -ENOMEM;
 	pthread_mutex_lock(&iommu->lock);
@@ -166,6 +167,7 @@ int iommu_attach_table(struct iommu *iommu, u32 domain_id, u32 ep_id, u8 wire_fo
 		ret = find_tables_domain(iommu, domain_id, ep->format, &domain);
 	if (ret)
 		goto out;
+	*pasid = table->pasid;
 	if (table->pasid == DMA_NO_PASID)
 		ret = attach_base(iommu, ep, domain, domain_id, table);
 	else

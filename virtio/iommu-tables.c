@@ -12,11 +12,18 @@ int viommu_attach_table(struct virtio_iommu *viommu, const void *req, struct vio
 {
 	const struct viommu_attach_table *r = req;
 	u32 domain = le32toh(r->domain), endpoint = le32toh(r->endpoint);
-	int ret = iommu_attach_table(viommu->iommu, domain, endpoint, r->format, r->descriptor);
+	u32 pasid;
+	int ret = iommu_attach_table(viommu->iommu, domain, endpoint, r->format, r->descriptor,
+				     &pasid);
+	const char *status = viommu_status_name(viommu_status(ret));
 
 	(void)reply;
-	trace(TRACE_IOMMU, "attach-table domain=%u endpoint=0x%x format=%u: %s", domain, endpoint,
-	      r->format, viommu_status_name(viommu_status(ret)));
+	if (pasid == DMA_NO_PASID)
+		trace(TRACE_IOMMU, "attach-table domain=%u endpoint=0x%x format=%u: %s", domain,
+		      endpoint, r->format, status);
+	else
+		trace(TRACE_IOMMU, "attach-table domain=%u endpoint=0x%x format=%u pasid=%u: %s",
+		      domain, endpoint, r->format, pasid, status);
 	return ret;
 }
 

@@ -216,10 +216,11 @@ void iommu_set_bypass(struct iommu *iommu, bool bypass);
  * -ENOENT: no such endpoint, or a PASID's table where the format wants one for the whole endpoint
  * first; -EOPNOTSUPP: not a format of the endpoint; -EINVAL: a malformed descriptor, a domain of
  * another kind or format, or a PASID's table for an endpoint that is in another domain; -ERANGE:
- * a PASID or domain ID outside its range; -ENOMEM.
+ * a PASID or domain ID outside its range; -ENOMEM. @pasid gets the PASID that the descriptor has, or
+ * DMA_NO_PASID where it has none or is not understood.
  */
 int iommu_attach_table(struct iommu *iommu, u32 domain_id, u32 ep_id, u8 wire_format,
-		       const u8 *desc);
+		       const u8 *desc, u32 *pasid);
 
 /*
  * DETACH with a PASID: takes one of the domain's tables away. -ENOENT: no such endpoint, or no

@@ -202,7 +202,8 @@ static u64 page_gpa(u64 i)
 
 static void attach(u8 wire_format, const u8 *desc)
 {
-	int ret = iommu_attach_table(&iommu, DOMAIN, ENDPOINT, wire_format, desc);
+	u32 pasid;
+	int ret = iommu_attach_table(&iommu, DOMAIN, ENDPOINT, wire_format, desc, &pasid);
 
 	must(!ret, "a table was not attached");
 }

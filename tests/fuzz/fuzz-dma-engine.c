@@ -170,6 +170,7 @@ static void attach_tables(void)
 {
 	const struct iommu_limits limits = {.pa_bits = 40, .pasid_bits = 20};
 	u8 bytes[IOMMU_DESCRIPTOR_SIZE];
+	u32 pasid;
 
 	iommu_set_format(&m.ep, &toy_format, &limits);
 	for (u32 n = 0; n < 3; n++) {
@@ -180,7 +181,7 @@ static void attach_tables(void)
 			table[i] = htole64(i << 12 | TOY_P | TOY_W);
 		memcpy(bytes, &desc, sizeof(bytes));
 		CHECK(!iommu_attach_table(&m.iommu, DOMAIN, EP_ID, n ? TOY_PASID : TOY_BASE,
-					  bytes));
+					  bytes, &pasid));
 	}
 }
 

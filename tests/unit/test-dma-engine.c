@@ -84,6 +84,7 @@ static void start_translated(bool msi_mapped)
 	const struct iommu_limits limits = {.pa_bits = 40, .pasid_bits = 20};
 	struct toy_descriptor desc = {.table = htole64(TABLE(0))};
 	u8 bytes[IOMMU_DESCRIPTOR_SIZE];
+	u32 pasid;
 
 	machine_start(true);
 	m.iommu.config.msi_mapped = msi_mapped;
@@ -93,7 +94,7 @@ static void start_translated(bool msi_mapped)
 		desc.pasid = htole32(n);
 		memcpy(bytes, &desc, sizeof(bytes));
 		CHECK_EQ(iommu_attach_table(&m.iommu, DOMAIN, EP_ID, n ? TOY_PASID : TOY_BASE,
-					    bytes),
+					    bytes, &pasid),
 			 0);
 	}
 	/* The first 2 MiB as they are, for the ring. */

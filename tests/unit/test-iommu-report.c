@@ -84,7 +84,9 @@ TEST(mappings_and_bypass)
 
 static int attach(const u8 *desc, u8 wire_format)
 {
-	return iommu_attach_table(&iommu, 3, 0, wire_format, desc);
+	u32 pasid;
+
+	return iommu_attach_table(&iommu, 3, 0, wire_format, desc, &pasid);
 }
 
 /* The table for the whole endpoint, and what the report says of it. */
