@@ -204,7 +204,8 @@ bool hostile_take(unsigned int queue)
 	struct fake_queue *q = &hd.queues[queue];
 	u32 id, len;
 
-	for (unsigned int i = 0; i < SIZE && fake_take_used(q, &id, &len); i++)
+	/* There may be more than the ring holds: not every queue is looked at every time. */
+	for (unsigned int i = 0; i <= UINT16_MAX && fake_take_used(q, &id, &len); i++)
 		;
 	return q->used_idx == q->avail_idx || hd.tampered || !q->vq->enabled || q->vq->broken;
 }
