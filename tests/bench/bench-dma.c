@@ -25,7 +25,13 @@
 #define DATA	 (TABLE_BANK + 64 * MiB) /* what IOVAs translate to */
 #define DOMAIN	 1
 #define ENDPOINT 1
-#define BATCH	 256
+#define PASID	 5
+
+/* ATTACH_TABLE of RISC-V: flags. */
+#define FLAG_PASID   1
+#define FLAG_MANAGED 2
+
+#define BATCH 256
 
 /* Pages of guest tables: their lowest tables fit into a second-level cache. */
 #define TABLE_PAGES 1024
@@ -70,6 +76,9 @@ static void map(u64 iova, u64 gpa, u64 len)
 	must(!iommu_map(&iommu, DOMAIN, &m), "no mapping");
 }
 
+/* Of the accesses. */
+static u32 pasid = DMA_NO_PASID;
+
 /* One access of @len bytes at each of @iovas in turn. */
 static double accesses(struct dma_chan *c, const u64 *iovas, u64 nr, u64 len)
 {
@@ -82,8 +91,7 @@ static double accesses(struct dma_chan *c, const u64 *iovas, u64 nr, u64 len)
 	for (u64 step = 0; step < steps; step++) {
 		start_ns = now_ns();
 		for (unsigned int i = 0; i < BATCH; i++) {
-			found += dma_map(c, DMA_NO_PASID, iovas[next], len, DMA_READ, &iov, 1,
-					 &handle);
+			found += dma_map(c, pasid, iovas[next], len, DMA_READ, &iov, 1, &handle);
 			dma_unmap(c, handle);
 			next = next + 1 < nr ? next + 1 : 0;
 		}
@@ -202,8 +210,8 @@ static u64 page_gpa(u64 i)
 
 static void attach(u8 wire_format, const u8 *desc)
 {
-	u32 pasid;
-	int ret = iommu_attach_table(&iommu, DOMAIN, ENDPOINT, wire_format, desc, &pasid);
+	u32 of;
+	int ret = iommu_attach_table(&iommu, DOMAIN, ENDPOINT, wire_format, desc, &of);
 
 	must(!ret, "a table was not attached");
 }
@@ -263,15 +271,49 @@ static void build_amd(unsigned int levels)
 	attach(VIOMMU_TABLE_AMD_GCR3, desc);
 }
 
-static void build_riscv(unsigned int levels)
+/* In the device's GCR3 table, that of PASID. */
+static void build_amd_pt(unsigned int levels)
 {
-	u8 desc[IOMMU_DESCRIPTOR_SIZE] = {0};
+	u8 base[IOMMU_DESCRIPTOR_SIZE] = {0}, desc[IOMMU_DESCRIPTOR_SIZE] = {0};
+
+	x86_put_desc(base, 26, 1, levels == 5);
+	attach(VIOMMU_TABLE_AMD_GCR3, base);
+	x86_put_desc(desc, 16, 8, build_x86(levels));
+	x86_put_desc(desc, 24, 4, PASID);
+	attach(VIOMMU_TABLE_AMD_PT, desc);
+	pasid = PASID;
+}
+
+static u64 build_iosatp(unsigned int levels)
+{
 	struct rv_space space;
 
 	rv_init(&space, &ram, levels - 3 + SV39);
 	for (u64 i = 0; i < TABLE_PAGES; i++)
 		rv_map(&space, page_iova(i), 0, page_gpa(i), PTE_ALL);
-	desc_put64(desc, 32, rv_iosatp(&space));
+	return rv_iosatp(&space);
+}
+
+/* In the device's process directory, that of PASID. */
+static void build_gipc(unsigned int levels)
+{
+	u8 base[IOMMU_DESCRIPTOR_SIZE] = {0}, desc[IOMMU_DESCRIPTOR_SIZE] = {0};
+
+	x86_put_desc(base, 16, 8, TC_PDTV);
+	x86_put_desc(base, 44, 4, FLAG_MANAGED);
+	attach(VIOMMU_TABLE_RISCV, base);
+	x86_put_desc(desc, 32, 8, build_iosatp(levels));
+	x86_put_desc(desc, 40, 4, PASID);
+	x86_put_desc(desc, 44, 4, FLAG_PASID);
+	attach(VIOMMU_TABLE_RISCV, desc);
+	pasid = PASID;
+}
+
+static void build_riscv(unsigned int levels)
+{
+	u8 desc[IOMMU_DESCRIPTOR_SIZE] = {0};
+
+	desc_put64(desc, 32, build_iosatp(levels));
 	attach(VIOMMU_TABLE_RISCV, desc);
 }
 
@@ -286,9 +328,11 @@ static const struct table_kind {
 	{"vtd, 5 levels", &format_vtd, 5, build_vtd},
 	{"amd, 4 levels", &format_amd, 4, build_amd},
 	{"amd, 5 levels", &format_amd, 5, build_amd},
+	{"amd-pt, a PASID, 4 levels", &format_amd_pt, 4, build_amd_pt},
 	{"riscv, Sv39", &format_riscv, 3, build_riscv},
 	{"riscv, Sv48", &format_riscv, 4, build_riscv},
 	{"riscv, Sv57", &format_riscv, 5, build_riscv},
+	{"riscv-gipc, a PASID, Sv48", &format_riscv_gipc, 4, build_gipc},
 };
 
 static void bench_tables(void)
@@ -304,6 +348,7 @@ static void bench_tables(void)
 		shuffle(iovas, TABLE_PAGES);
 		hits[k] = hits_of_all(iovas, 1, PAGE);
 		walks[k] = misses_of_all(iovas, TABLE_PAGES);
+		pasid = DMA_NO_PASID;
 		end();
 		table_memory_reset(&ram);
 	}
