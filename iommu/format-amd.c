@@ -180,10 +180,10 @@ static int check_gcr3(const struct iommu_limits *limits, const u8 *desc, bool in
 	if (!all_zero(d->reserved0, sizeof(d->reserved0)) ||
 	    !all_zero(d->reserved1, sizeof(d->reserved1)) ||
 	    !all_zero(d->reserved2, sizeof(d->reserved2)) || d->giov > 1 ||
-	    d->guest_paging_mode > 1 || d->gaupdatedis > 1 || domain_id > DOMAIN_ID_MAX)
+	    d->guest_paging_mode > 1 || d->gaupdatedis > 1 || domain_id > DOMAIN_ID_MAX ||
+	    d->glx > GLX_MAX)
 		return -EINVAL;
-	if (in_guest ? !root || !x86_table_address(root, limits->pa_bits) || d->glx > GLX_MAX
-		     : root != 0)
+	if (in_guest ? !root || !x86_table_address(root, limits->pa_bits) : root != 0)
 		return -EINVAL;
 	if (d->vimuen)
 		return -EOPNOTSUPP;

@@ -105,8 +105,9 @@ static u32 path_access(const struct x86_tables *t, const struct path *path)
 
 /*
  * From the root down, each entry only if it still is what was read; false: it is not. That a
- * table is of its own parents does not matter: bits are only ever added, so that after a few
- * restarts there is nothing left to do.
+ * table is of its own parents does not matter: walks only ever add bits, so that after a few
+ * restarts there is nothing left to do. A guest that changes an entry without end has to do so
+ * between the read and the update of each restart.
  */
 static bool update_path(const struct guest_mem *mem, const struct x86_tables *t, struct path *path,
 			u32 access)

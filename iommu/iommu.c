@@ -153,6 +153,17 @@ bool iommu_ranges_meet(u64 a_start, u64 a_last, u64 b_start, u64 b_last, bool to
 	return (a_start & mask) <= (b_last & mask) && (a_last & mask) >= (b_start & mask);
 }
 
+/* A table may serve both accesses with PASID 0 and those without a PASID. */
+static bool same_pasid(u32 a, u32 b)
+{
+	return a == b || (a == 0 && b == DMA_NO_PASID) || (a == DMA_NO_PASID && b == 0);
+}
+
+bool iommu_scope_has_access(const struct iommu_scope *scope, u32 pasid)
+{
+	return scope->pasid == IOMMU_EACH_PASID || same_pasid(scope->pasid, pasid);
+}
+
 static bool change_concerns(const struct iommu_change *change, const struct iommu_cached *c)
 {
 	u32 pasid = atomic_load_explicit(&change->pasid, memory_order_relaxed);
@@ -162,7 +173,8 @@ static bool change_concerns(const struct iommu_change *change, const struct iomm
 		    c->start, c->last, atomic_load_explicit(&change->start, memory_order_relaxed),
 		    atomic_load_explicit(&change->last, memory_order_relaxed), c->top_ignored))
 		return false;
-	if (pasid != IOMMU_EACH_PASID && pasid != c->pasid && pasid != c->table_pasid)
+	if (pasid != IOMMU_EACH_PASID && !same_pasid(pasid, c->pasid) &&
+	    !same_pasid(pasid, c->table_pasid))
 		return false;
 	if (id == IOMMU_NO_ID || c->id == IOMMU_NO_ID)
 		return true;

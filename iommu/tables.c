@@ -19,14 +19,6 @@ void iommu_set_format(struct iommu_endpoint *ep, const struct iommu_format *form
 	ep->limits = *limits;
 }
 
-bool iommu_scope_has_access(const struct iommu_scope *scope, u32 pasid)
-{
-	if (scope->pasid == IOMMU_EACH_PASID || scope->pasid == pasid)
-		return true;
-	return (scope->pasid == 0 && pasid == DMA_NO_PASID) ||
-	       (scope->pasid == DMA_NO_PASID && pasid == 0);
-}
-
 /* A domain with tables of @ep's format; NULL in @out if there is none of that ID yet. */
 static int find_tables_domain(struct iommu *iommu, u32 id, const struct iommu_format *format,
 			      struct iommu_domain **out)
@@ -214,10 +206,15 @@ static int make_scope(const struct iommu_format *format, const struct iommu_inva
 		.id = inv->tables ? IOMMU_NO_ID : inv->id,
 		.global = inv->global,
 	};
-	if (inv->pasid != DMA_NO_PASID && inv->pasid >> PASID_MAX_BITS)
-		return -ERANGE;
 	if (inv->id != IOMMU_NO_ID && inv->id >> format->id_bits)
 		return -EINVAL;
+	if (inv->scope == IOMMU_INVALIDATE_ADDRESS &&
+	    (!inv->nr_pages || inv->page_bits > 63 ||
+	     !(format->page_sizes & BIT_ULL(inv->page_bits)) ||
+	     !is_aligned(inv->address, BIT_ULL(inv->page_bits))))
+		return -EINVAL;
+	if (inv->pasid != DMA_NO_PASID && inv->pasid >> PASID_MAX_BITS)
+		return -ERANGE;
 	if (inv->scope == IOMMU_INVALIDATE_DOMAIN)
 		return 0;
 	if (inv->scope == IOMMU_INVALIDATE_PASID) {
@@ -226,10 +223,6 @@ static int make_scope(const struct iommu_format *format, const struct iommu_inva
 	}
 	if (inv->pasid != DMA_NO_PASID)
 		scope->pasid = inv->pasid;
-	if (!inv->nr_pages || inv->page_bits > 63 ||
-	    !(format->page_sizes & BIT_ULL(inv->page_bits)) ||
-	    !is_aligned(inv->address, BIT_ULL(inv->page_bits)))
-		return -EINVAL;
 	if (inv->nr_pages - 1 > (UINT64_MAX - inv->address) >> inv->page_bits)
 		return -ERANGE;
 	/* Whether the table of an access in flight ignores them is not known. */

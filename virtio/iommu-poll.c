@@ -81,6 +81,7 @@ static void look_for_requests(struct virtio_iommu *viommu)
 		}
 		if (atomic_load(&viommu->poll.awaited)) {
 			give_way(viommu);
+			virtq_disable_kick(&viommu->vdev.vqs[VIOMMU_REQUESTQ]);
 			looked = now_us();
 		}
 		relax();

@@ -40,6 +40,14 @@ int viommu_detach_pasid(struct virtio_iommu *viommu, const struct viommu_detach 
 	return ret;
 }
 
+/* DMA_NO_PASID is what the request calls by the flag, and not a number of its own. */
+static u32 pasid_of(const struct viommu_invalidate *r)
+{
+	if (!(le16toh(r->flags) & VIOMMU_INVALIDATE_F_PASID))
+		return DMA_NO_PASID;
+	return min(le32toh(r->pasid), DMA_NO_PASID - 1);
+}
+
 /* What a scope has no use for has to be 0. */
 static bool is_malformed(const struct viommu_invalidate *r)
 {
@@ -86,8 +94,7 @@ int viommu_invalidate(struct virtio_iommu *viommu, const void *req, struct viomm
 		const struct iommu_invalidation inv = {
 			.scope = scopes[r->scope],
 			.tables = r->caches & VIOMMU_INVALIDATE_C_PASID,
-			.pasid = flags & VIOMMU_INVALIDATE_F_PASID ? le32toh(r->pasid)
-								   : DMA_NO_PASID,
+			.pasid = pasid_of(r),
 			.id = flags & VIOMMU_INVALIDATE_F_ID ? le64toh(r->id) : IOMMU_NO_ID,
 			.global = flags & VIOMMU_INVALIDATE_F_GLOBAL,
 			.address = le64toh(r->address),

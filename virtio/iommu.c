@@ -255,7 +255,9 @@ unsigned int viommu_serve_waiting(struct virtio_iommu *viommu)
 	struct virtq *vq = &viommu->vdev.vqs[VIOMMU_REQUESTQ];
 	unsigned int n = 0;
 
-	while (!atomic_load(viommu->stopping) && virtq_pop(vq, &viommu->request) > 0) {
+	/* No more than can wait at a time: a driver that goes on is served by the next call. */
+	while (!atomic_load(viommu->stopping) && n < vq->size &&
+	       virtq_pop(vq, &viommu->request) > 0) {
 		u32 len = serve(viommu, vq, &viommu->request);
 
 		if (!len)

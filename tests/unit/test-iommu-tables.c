@@ -763,3 +763,40 @@ TEST(invalidate_of_an_id_that_is_too_wide)
 	CHECK_EQ(invalidate(&req), VIOMMU_S_INVAL);
 	guest_end();
 }
+
+/* With the flag, a PASID that looks like that of no access is too wide, as any other. */
+TEST(invalidate_of_a_pasid_that_is_too_wide)
+{
+	static const u32 wide[] = {1U << 20, 0xfffffffe, 0xffffffff};
+
+	start();
+	CHECK_EQ(attach_base(1, 0, TABLE(0)), VIOMMU_S_OK);
+	for (unsigned int i = 0; i < ARRAY_SIZE(wide); i++) {
+		struct viommu_invalidate req = {
+			.scope = VIOMMU_INVALIDATE_ADDRESS,
+			.caches = VIOMMU_INVALIDATE_C_TLB,
+			.flags = htole16(VIOMMU_INVALIDATE_F_PASID),
+			.domain = htole32(1),
+			.pasid = htole32(wide[i]),
+			.nr_pages = htole64(1),
+			.page_size = 12,
+		};
+
+		CHECK_EQ(invalidate_pasid(1, wide[i]), VIOMMU_S_RANGE);
+		CHECK_EQ(invalidate(&req), VIOMMU_S_RANGE);
+		req.nr_pages = 0; /* malformed, which comes first */
+		CHECK_EQ(invalidate(&req), VIOMMU_S_INVAL);
+	}
+	guest_end();
+}
+
+/* As a driver does that calls accesses without a PASID by the number 0. */
+TEST(invalidate_of_pasid_0_takes_what_has_none)
+{
+	start();
+	CHECK_EQ(attach_base(1, 0, TABLE(0)), VIOMMU_S_OK);
+	cache_and_change(DMA_NO_PASID, TABLE(0));
+	CHECK_EQ(invalidate_pasid(1, 0), VIOMMU_S_OK);
+	CHECK(is_gone(DMA_NO_PASID));
+	guest_end();
+}
