@@ -298,8 +298,12 @@ static void write_reg(struct dma_engine *e, u32 off, u32 val)
 			e->ring_pasid = val;
 		break;
 	case DMA_ENGINE_TAIL:
-		/* More than the ring holds is no number of descriptors. */
-		if (fixed && val - e->head <= BIT(e->ring_log2)) {
+		/*
+		 * More than the ring holds is no number of descriptors, and what was offered stays
+		 * so: the thread may be at the last of them.
+		 */
+		if (fixed && val - e->head <= BIT(e->ring_log2) &&
+		    val - e->head >= e->tail - e->head) {
 			e->tail = val;
 			pthread_cond_broadcast(&e->changed);
 		}

@@ -2,8 +2,10 @@
 /* The DMA engine as docs/dma-engine.md describes it, by a driver on a machine without KVM. */
 #include <endian.h>
 #include <linux/pci_regs.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -24,6 +26,15 @@
 
 static struct dma_engine *engine;
 static u32 tail;
+
+/* Where an engine behind an IOMMU can be held up in the middle of its work. */
+enum gate {
+	GATE_OPEN,
+	GATE_SHUT,
+	GATE_REACHED
+};
+static _Atomic enum gate gate;
+static struct iommu_format format;
 
 int ioctl(int fd, unsigned long request, ...)
 {
@@ -78,6 +89,18 @@ static void start(void)
 	run_ring();
 }
 
+/* The first of all walks from SRC on, once the gate is shut, waits until it opens. */
+static int gated_walk(const struct iommu_walk *w, struct iommu_walk_result *result)
+{
+	enum gate shut = GATE_SHUT;
+
+	if (w->iova >= SRC && atomic_compare_exchange_strong(&gate, &shut, GATE_REACHED)) {
+		while (atomic_load(&gate) == GATE_REACHED)
+			sched_yield();
+	}
+	return toy_format.walk(w, result);
+}
+
 /* Behind an IOMMU, in a domain of toy tables: that of the ring, and two of PASIDs 1 and 2. */
 static void start_translated(bool msi_mapped)
 {
@@ -88,7 +111,9 @@ static void start_translated(bool msi_mapped)
 
 	machine_start(true);
 	m.iommu.config.msi_mapped = msi_mapped;
-	iommu_set_format(&m.ep, &toy_format, &limits);
+	format = toy_format;
+	format.walk = gated_walk;
+	iommu_set_format(&m.ep, &format, &limits);
 	for (u32 n = 0; n < 3; n++) {
 		desc.table = htole64(TABLE(n));
 		desc.pasid = htole32(n);
@@ -401,5 +426,44 @@ TEST(a_stop_comes_through_in_the_middle_of_work)
 	CHECK_EQ(engine->chan.nr_free, 0);
 	run_ring();
 	CHECK_EQ(execute(&(struct dma_engine_desc){.op = DMA_ENGINE_OP_NOP}), DMA_ENGINE_STATUS_OK);
+	end();
+}
+
+/* Offers @n descriptors, the first of which is @d, and waits until that is held at the gate. */
+static void hold(const struct dma_engine_desc *d, u32 n)
+{
+	memset(slot(0), 0, sizeof(*d) << RING_LOG2);
+	*slot(0) = *d;
+	atomic_store(&gate, GATE_SHUT);
+	reg_write(DMA_ENGINE_TAIL, 4, n);
+	while (atomic_load(&gate) != GATE_REACHED)
+		sched_yield();
+	tail = n;
+}
+
+static void let_go(void)
+{
+	atomic_store(&gate, GATE_OPEN);
+}
+
+static const struct dma_engine_desc fill = {
+	.op = DMA_ENGINE_OP_FILL,
+	.len = 4 * 64 * KiB,
+	.dst = SRC,
+	.pattern = ~0ULL,
+};
+
+TEST(what_was_offered_stays_so)
+{
+	start_translated(false);
+	hold(&fill, 2);
+	reg_write(DMA_ENGINE_TAIL, 4, 0);
+	CHECK_EQ(reg_read(DMA_ENGINE_TAIL, 4), 2);
+	reg_write(DMA_ENGINE_TAIL, 4, 1);
+	CHECK_EQ(reg_read(DMA_ENGINE_TAIL, 4), 2);
+	let_go();
+	CHECK_EQ(execute(&(struct dma_engine_desc){.op = DMA_ENGINE_OP_NOP}), DMA_ENGINE_STATUS_OK);
+	CHECK_EQ(reg_read(DMA_ENGINE_TAIL, 4), 3);
+	CHECK_EQ(le32toh(slot(0)->status), DMA_ENGINE_STATUS_OK);
 	end();
 }
