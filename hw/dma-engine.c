@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Registers, ring and thread of the DMA engine. Registers are the vCPUs', under the lock; the
- * thread takes it between descriptors only.
+ * thread takes it between descriptors and pieces only. Writes of registers take turns, so that
+ * one that waits for the thread is over before the next one begins.
  */
 #include <endian.h>
 #include <errno.h>
@@ -174,7 +175,10 @@ static void *engine_thread(void *opaque)
 	return NULL;
 }
 
-/* With the lock: afterwards the thread does nothing until the engine runs again. */
+/*
+ * With the turn and the lock, which others have meanwhile: they read registers that are as before.
+ * Afterwards the thread does nothing until the engine runs again.
+ */
 static void park(struct dma_engine *e)
 {
 	atomic_store(&e->stop, true);
@@ -184,7 +188,7 @@ static void park(struct dma_engine *e)
 	atomic_store(&e->stop, false);
 }
 
-/* With the lock. */
+/* With the turn and the lock. */
 static void reset_regs(struct dma_engine *e)
 {
 	park(e);
@@ -203,12 +207,14 @@ static void reset_regs(struct dma_engine *e)
 
 void dma_engine_reset(struct dma_engine *e)
 {
+	pthread_mutex_lock(&e->turn);
 	pthread_mutex_lock(&e->lock);
 	reset_regs(e);
 	pthread_mutex_unlock(&e->lock);
+	pthread_mutex_unlock(&e->turn);
 }
 
-/* With the lock. */
+/* With the turn and the lock. */
 static void write_control(struct dma_engine *e, u32 val)
 {
 	bool run = val & DMA_ENGINE_CONTROL_RUN;
@@ -219,12 +225,13 @@ static void write_control(struct dma_engine *e, u32 val)
 	}
 	if (run == !!(e->control & DMA_ENGINE_CONTROL_RUN))
 		return;
-	e->control = run ? DMA_ENGINE_CONTROL_RUN : 0;
 	if (!run) {
 		park(e);
+		e->control = 0;
 		e->status = 0;
 		return;
 	}
+	e->control = DMA_ENGINE_CONTROL_RUN;
 	e->head = 0;
 	e->tail = 0;
 	e->status = DMA_ENGINE_STATUS_RUNNING;
@@ -272,7 +279,7 @@ static u32 read_reg(const struct dma_engine *e, u32 off)
 	}
 }
 
-/* With the lock. What describes the ring is fixed while it runs. */
+/* With the turn and the lock. What describes the ring is fixed while it runs. */
 static void write_reg(struct dma_engine *e, u32 off, u32 val)
 {
 	bool fixed = e->control & DMA_ENGINE_CONTROL_RUN;
@@ -330,6 +337,8 @@ static void bar_access(struct pci_device *pci, unsigned int bar, u64 off, void *
 		memset(data, 0, len);
 	if ((len != 4 && len != 8) || !is_aligned(off, len) || off >= DMA_ENGINE_REGS_END)
 		return;
+	if (write)
+		pthread_mutex_lock(&e->turn);
 	pthread_mutex_lock(&e->lock);
 	for (unsigned int i = 0; i < len; i += 4) {
 		u32 val;
@@ -343,6 +352,8 @@ static void bar_access(struct pci_device *pci, unsigned int bar, u64 off, void *
 		}
 	}
 	pthread_mutex_unlock(&e->lock);
+	if (write)
+		pthread_mutex_unlock(&e->turn);
 }
 
 static void msi_dma(struct pci_device *pci, u64 addr, u32 data)
@@ -372,6 +383,7 @@ int dma_engine_create(struct dma_engine **out, struct vm *vm, struct iommu_endpo
 	if (!e)
 		return -ENOMEM;
 	e->vm = vm;
+	pthread_mutex_init(&e->turn, NULL);
 	pthread_mutex_init(&e->lock, NULL);
 	pthread_cond_init(&e->changed, NULL);
 	pci_device_init(&e->pci, &pci_ops, e, &ids);
@@ -431,6 +443,7 @@ void dma_engine_destroy(struct dma_engine *e)
 	dma_chan_destroy(&e->chan);
 	pthread_cond_destroy(&e->changed);
 	pthread_mutex_destroy(&e->lock);
+	pthread_mutex_destroy(&e->turn);
 	free(e);
 }
 

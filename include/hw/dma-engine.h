@@ -35,6 +35,8 @@ struct dma_engine {
 	atomic_bool stop; /* give up what is in work */
 	struct dma_engine_stat stat; /* written by the thread */
 
+	/* Of who writes a register, until the write is over. Before the lock; not the thread's. */
+	pthread_mutex_t turn;
 	pthread_mutex_t lock; /* guards what follows, but while the thread is not parked */
 	pthread_cond_t changed;
 	bool quit;

@@ -143,20 +143,18 @@ static struct dma_engine_desc *slot(u32 n)
 	return (struct dma_engine_desc *)ram(RING) + n % (1U << RING_LOG2);
 }
 
-/* Offers one, and waits until it is done. */
+/* Offers one, and waits until it is done and counted, or the engine has halted. */
 static u32 execute(const struct dma_engine_desc *desc)
 {
 	struct dma_engine_desc *d = slot(tail);
-	u32 status;
 
 	*d = *desc;
 	d->status = 0;
 	reg_write(DMA_ENGINE_TAIL, 4, ++tail);
-	do {
+	while (reg_read(DMA_ENGINE_HEAD, 4) != tail &&
+	       !(reg_read(DMA_ENGINE_STATUS, 4) & DMA_ENGINE_STATUS_HALTED))
 		sched_yield();
-		status = __atomic_load_n(&d->status, __ATOMIC_ACQUIRE);
-	} while (!status && !(reg_read(DMA_ENGINE_STATUS, 4) & DMA_ENGINE_STATUS_HALTED));
-	return le32toh(status);
+	return le32toh(d->status);
 }
 
 static u32 copy(u64 src, u32 src_pasid, u64 dst, u32 dst_pasid, u32 len)
@@ -465,5 +463,102 @@ TEST(what_was_offered_stays_so)
 	CHECK_EQ(execute(&(struct dma_engine_desc){.op = DMA_ENGINE_OP_NOP}), DMA_ENGINE_STATUS_OK);
 	CHECK_EQ(reg_read(DMA_ENGINE_TAIL, 4), 3);
 	CHECK_EQ(le32toh(slot(0)->status), DMA_ENGINE_STATUS_OK);
+	end();
+}
+
+static void *stop_engine(void *arg)
+{
+	(void)arg;
+	reg_write(DMA_ENGINE_CONTROL, 4, 0);
+	return NULL;
+}
+
+static void *move_ring(void *arg)
+{
+	(void)arg;
+	reg_write(DMA_ENGINE_RING_BASE, 8, RING + 4096);
+	reg_write(DMA_ENGINE_CONTROL, 4, DMA_ENGINE_CONTROL_RUN);
+	return NULL;
+}
+
+TEST(registers_are_as_before_until_it_has_stopped)
+{
+	const struct dma_engine_desc nop = {.op = DMA_ENGINE_OP_NOP};
+	pthread_t stops, moves;
+
+	start_translated(false);
+	hold(&fill, 1);
+	pthread_create(&stops, NULL, stop_engine, NULL);
+	while (!atomic_load(&engine->stop))
+		sched_yield();
+	CHECK_EQ(reg_read(DMA_ENGINE_CONTROL, 4), DMA_ENGINE_CONTROL_RUN);
+	CHECK_EQ(reg_read(DMA_ENGINE_STATUS, 4), DMA_ENGINE_STATUS_RUNNING);
+	/* Another CPU's turn comes after that. */
+	pthread_create(&moves, NULL, move_ring, NULL);
+	let_go();
+	pthread_join(stops, NULL);
+	pthread_join(moves, NULL);
+	CHECK_EQ(le32toh(slot(0)->status), DMA_ENGINE_STATUS_NONE);
+	CHECK_EQ(reg_read(DMA_ENGINE_RING_BASE, 8), RING + 4096);
+	CHECK_EQ(reg_read(DMA_ENGINE_CONTROL, 4), DMA_ENGINE_CONTROL_RUN);
+	CHECK_EQ(reg_read(DMA_ENGINE_STATUS, 4), DMA_ENGINE_STATUS_RUNNING);
+	CHECK_EQ(reg_read(DMA_ENGINE_HEAD, 4), 0);
+	reg_write(DMA_ENGINE_CONTROL, 4, 0);
+	run_ring();
+	CHECK_EQ(execute(&nop), DMA_ENGINE_STATUS_OK);
+	end();
+}
+
+/* As anybody sees it, at any time: it is on and has a state, or neither. Whether work waits. */
+static bool check_state(void)
+{
+	bool waits;
+
+	pthread_mutex_lock(&engine->lock);
+	CHECK_EQ(!engine->control, !engine->status);
+	waits = engine->status == DMA_ENGINE_STATUS_RUNNING && engine->head != engine->tail &&
+		engine->parked;
+	pthread_mutex_unlock(&engine->lock);
+	return waits;
+}
+
+static void *use_engine(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < 100; i++) {
+		reg_write(DMA_ENGINE_RING_LOG2, 4, i % (RING_LOG2 + 1));
+		reg_write(DMA_ENGINE_RING_BASE, 8, RING + i % 4 * 64ULL);
+		reg_write(DMA_ENGINE_CONTROL, 4, DMA_ENGINE_CONTROL_RUN);
+		reg_write(DMA_ENGINE_TAIL, 4, 1);
+		while (check_state())
+			sched_yield();
+		reg_write(DMA_ENGINE_CONTROL, 4, i % 3 ? 0 : DMA_ENGINE_CONTROL_RESET);
+		check_state();
+	}
+	return NULL;
+}
+
+TEST(cpus_that_do_not_agree_leave_a_whole_engine)
+{
+	const struct dma_engine_desc nop = {.op = DMA_ENGINE_OP_NOP};
+	pthread_t threads[3];
+
+	start();
+	reg_write(DMA_ENGINE_CONTROL, 4, 0);
+	/* Work that is not over before somebody stops it. */
+	for (u32 n = 0; n < 2U << RING_LOG2; n++)
+		((struct dma_engine_desc *)ram(RING))[n] = (struct dma_engine_desc){
+			.op = DMA_ENGINE_OP_CHECKSUM,
+			.len = htole32(3 * MiB),
+			.src = htole64(SRC / 2),
+		};
+	for (unsigned int i = 0; i < ARRAY_SIZE(threads); i++)
+		pthread_create(&threads[i], NULL, use_engine, NULL);
+	for (unsigned int i = 0; i < ARRAY_SIZE(threads); i++)
+		pthread_join(threads[i], NULL);
+	CHECK_EQ(reg_read(DMA_ENGINE_STATUS, 4), 0);
+	run_ring();
+	CHECK_EQ(execute(&nop), DMA_ENGINE_STATUS_OK);
+	CHECK_EQ(reg_read(DMA_ENGINE_HEAD, 4), 1);
 	end();
 }
