@@ -16,6 +16,7 @@
 /* One side of a transfer. */
 struct side {
 	u64 iova;
+	u32 field; /* of the descriptor, which the PASID is from */
 	u32 pasid;
 	u32 dir;
 	u32 fault_status;
@@ -89,76 +90,96 @@ static void copy_pieces(const struct window *dst, const struct window *src)
 	}
 }
 
-static bool copy(struct dma_engine *e, struct dma_engine_desc *d, struct side *src,
-		 struct side *dst, u64 left)
+/* Bytes of @pattern, which begins at byte @at of it. */
+static void fill_pieces(const struct window *dst, const void *pattern, u64 at)
 {
-	while (left && !atomic_load(&e->stop)) {
-		u64 len = min(chunk_at(src->iova, left), chunk_at(dst->iova, left));
-		struct window from, to;
-
-		if (!open_window(e, d, src, len, &from))
-			return false;
-		if (!open_window(e, d, dst, len, &to)) {
-			close_window(e, &from);
-			return false;
-		}
-		copy_pieces(&to, &from);
-		close_window(e, &to);
-		close_window(e, &from);
-		src->iova += len;
-		dst->iova += len;
-		left -= len;
-		dma_engine_count(&e->stat.bytes, len);
+	for (unsigned int i = 0; i < dst->nr; i++) {
+		for (size_t j = 0; j < dst->iov[i].iov_len; j++)
+			((u8 *)dst->iov[i].iov_base)[j] = ((const u8 *)pattern)[at++ % 8];
 	}
-	return true;
-}
-
-static bool fill(struct dma_engine *e, struct dma_engine_desc *d, struct side *dst, u64 left)
-{
-	const u8 *pattern = (const u8 *)&d->pattern;
-	u64 done = 0;
-
-	while (left && !atomic_load(&e->stop)) {
-		u64 len = chunk_at(dst->iova, left);
-		struct window to;
-
-		if (!open_window(e, d, dst, len, &to))
-			return false;
-		for (unsigned int i = 0; i < to.nr; i++) {
-			for (size_t j = 0; j < to.iov[i].iov_len; j++)
-				((u8 *)to.iov[i].iov_base)[j] = pattern[done++ % 8];
-		}
-		close_window(e, &to);
-		dst->iova += len;
-		left -= len;
-		dma_engine_count(&e->stat.bytes, len);
-	}
-	return true;
 }
 
 /* The 64-bit hash of Fowler, Noll and Vo, variant 1a. */
-static bool checksum(struct dma_engine *e, struct dma_engine_desc *d, struct side *src, u64 left)
+#define HASH_START 0xcbf29ce484222325
+
+static u64 hash_pieces(const struct window *src, u64 hash)
 {
-	u64 hash = 0xcbf29ce484222325;
-
-	while (left && !atomic_load(&e->stop)) {
-		u64 len = chunk_at(src->iova, left);
-		struct window from;
-
-		if (!open_window(e, d, src, len, &from))
-			return false;
-		for (unsigned int i = 0; i < from.nr; i++) {
-			for (size_t j = 0; j < from.iov[i].iov_len; j++) {
-				hash ^= ((const u8 *)from.iov[i].iov_base)[j];
-				hash *= 0x100000001b3;
-			}
+	for (unsigned int i = 0; i < src->nr; i++) {
+		for (size_t j = 0; j < src->iov[i].iov_len; j++) {
+			hash ^= ((const u8 *)src->iov[i].iov_base)[j];
+			hash *= 0x100000001b3;
 		}
+	}
+	return hash;
+}
+
+/* What the driver let the engine do when the descriptor began, it may have forbidden. */
+static bool is_allowed(const struct dma_engine *e, const struct side *side)
+{
+	u32 dir, pasid;
+
+	if (!side)
+		return true;
+	dir = side->dir;
+	return pci_is_master(&e->pci) && dma_engine_decode_pasid(e, side->field, &pasid, &dir);
+}
+
+/* @done bytes come before these. */
+static bool transfer_piece(struct dma_engine *e, struct dma_engine_desc *d, const struct side *src,
+			   const struct side *dst, u64 len, u64 done, u64 *hash)
+{
+	struct window from, to;
+
+	if (!is_allowed(e, src) || !is_allowed(e, dst))
+		return false;
+	if (src && !open_window(e, d, src, len, &from))
+		return false;
+	if (dst && !open_window(e, d, dst, len, &to)) {
+		if (src)
+			close_window(e, &from);
+		return false;
+	}
+	if (src && dst)
+		copy_pieces(&to, &from);
+	else if (dst)
+		fill_pieces(&to, &d->pattern, done);
+	else if (src)
+		*hash = hash_pieces(&from, *hash);
+	if (dst)
+		close_window(e, &to);
+	if (src)
 		close_window(e, &from);
-		src->iova += len;
-		left -= len;
+	return true;
+}
+
+/* A copy has both sides, a FILL has no source and a CHECKSUM no destination: NULL. */
+static bool transfer(struct dma_engine *e, struct dma_engine_desc *d, struct side *src,
+		     struct side *dst, u64 total)
+{
+	u64 done = 0, hash = HASH_START;
+
+	while (done < total && !atomic_load(&e->stop)) {
+		u64 len = total - done;
+		bool ok;
+
+		if (src)
+			len = chunk_at(src->iova, len);
+		if (dst)
+			len = chunk_at(dst->iova, len);
+		dma_engine_begin_piece(e);
+		ok = transfer_piece(e, d, src, dst, len, done, &hash);
+		dma_engine_end_piece(e);
+		if (!ok)
+			return false;
+		if (src)
+			src->iova += len;
+		if (dst)
+			dst->iova += len;
+		done += len;
 		dma_engine_count(&e->stat.bytes, len);
 	}
-	d->result = htole64(hash);
+	if (!dst)
+		d->result = htole64(hash);
 	return true;
 }
 
@@ -170,7 +191,13 @@ static bool decode_side(const struct dma_engine *e, u32 field, u64 iova, u32 dir
 
 	if (!dma_engine_decode_pasid(e, field, &pasid, &dir))
 		return false;
-	*side = (struct side){.iova = iova, .pasid = pasid, .dir = dir, .fault_status = status};
+	*side = (struct side){
+		.iova = iova,
+		.field = field,
+		.pasid = pasid,
+		.dir = dir,
+		.fault_status = status,
+	};
 	return true;
 }
 
@@ -203,17 +230,13 @@ bool dma_engine_execute(struct dma_engine *e, struct dma_engine_desc *d)
 				       DMA_ENGINE_STATUS_DST_FAULT, &dst) ||
 			  wraps(dst.iova, len)))
 		return true;
-	if (d->op == DMA_ENGINE_OP_COPY)
-		ok = copy(e, d, &src, &dst, len);
-	else if (d->op == DMA_ENGINE_OP_FILL)
-		ok = fill(e, d, &dst, len);
-	else if (d->op == DMA_ENGINE_OP_CHECKSUM)
-		ok = checksum(e, d, &src, len);
+	if (len)
+		ok = transfer(e, d, needs_src ? &src : NULL, needs_dst ? &dst : NULL, len);
 	if (atomic_load(&e->stop))
 		return false;
 	if (ok)
 		d->status = htole32(DMA_ENGINE_STATUS_OK);
-	else
+	else if (d->status != htole32(DMA_ENGINE_STATUS_INVALID))
 		dma_engine_count(&e->stat.faults, 1);
 	return true;
 }

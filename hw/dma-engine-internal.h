@@ -17,6 +17,13 @@ void dma_engine_count(_Atomic u64 *counter, u64 n);
 bool dma_engine_decode_pasid(const struct dma_engine *engine, u32 field, u32 *pasid, u32 *dir);
 
 /*
+ * Around what is accessed at a time, its permission checked within: once the driver's write that
+ * takes the permission away is over, so is the access. Both take the lock.
+ */
+void dma_engine_begin_piece(struct dma_engine *engine);
+void dma_engine_end_piece(struct dma_engine *engine);
+
+/*
  * Executes @desc and fills in what the engine writes of it. False: it was told to stop, and the
  * descriptor is not done.
  */

@@ -55,6 +55,33 @@ bool dma_engine_decode_pasid(const struct dma_engine *e, u32 field, u32 *pasid, 
 	return true;
 }
 
+void dma_engine_begin_piece(struct dma_engine *e)
+{
+	pthread_mutex_lock(&e->lock);
+	e->pieces++;
+	pthread_mutex_unlock(&e->lock);
+}
+
+void dma_engine_end_piece(struct dma_engine *e)
+{
+	pthread_mutex_lock(&e->lock);
+	e->pieces++;
+	pthread_cond_broadcast(&e->changed);
+	pthread_mutex_unlock(&e->lock);
+}
+
+/* Until the piece in work has ended. */
+static void wait_for_piece(struct dma_engine *e)
+{
+	u32 now;
+
+	pthread_mutex_lock(&e->lock);
+	now = e->pieces;
+	while ((now & 1) && e->pieces == now)
+		pthread_cond_wait(&e->changed, &e->lock);
+	pthread_mutex_unlock(&e->lock);
+}
+
 /* With the lock: the pin is up while an interrupt that is enabled is not answered. */
 static void update_pin(struct dma_engine *e)
 {
@@ -82,8 +109,7 @@ static void halt(struct dma_engine *e, u64 address)
 	interrupt(e, DMA_ENGINE_INT_HALT);
 }
 
-/* Reads what the engine reads of a descriptor, or writes what it writes. */
-static bool access_desc(struct dma_engine *e, u64 iova, struct dma_engine_desc *d, bool write)
+static bool access_desc_piece(struct dma_engine *e, u64 iova, struct dma_engine_desc *d, bool write)
 {
 	u32 len = write ? DESC_SIZE - DESC_IN : DESC_IN;
 	u32 dir = write ? DMA_WRITE : DMA_READ, pasid;
@@ -111,6 +137,17 @@ static bool access_desc(struct dma_engine *e, u64 iova, struct dma_engine_desc *
 	}
 	dma_unmap(&e->chan, handle);
 	return true;
+}
+
+/* Reads what the engine reads of a descriptor, or writes what it writes. */
+static bool access_desc(struct dma_engine *e, u64 iova, struct dma_engine_desc *d, bool write)
+{
+	bool reached;
+
+	dma_engine_begin_piece(e);
+	reached = access_desc_piece(e, iova, d, write);
+	dma_engine_end_piece(e);
+	return reached;
 }
 
 static u64 desc_iova(const struct dma_engine *e)
@@ -363,8 +400,19 @@ static void msi_dma(struct pci_device *pci, u64 addr, u32 data)
 	iommu_post_msi(&e->msi_chan, pci, addr, data);
 }
 
+/* A write that takes a permission away is over when the engine makes no use of it any more. */
+static void config_window(struct pci_device *pci, unsigned int off, unsigned int len, bool write)
+{
+	unsigned int pasid = pci->pasid_cap + PCI_PASID_CTRL;
+
+	if (write && ((off < PCI_COMMAND + 2 && off + len > PCI_COMMAND) ||
+		      (off < pasid + 2 && off + len > pasid)))
+		wait_for_piece(pci->priv);
+}
+
 static const struct pci_device_ops pci_ops = {
 	.bar_access = bar_access,
+	.config_window = config_window,
 	.msi_dma = msi_dma,
 };
 

@@ -41,6 +41,7 @@ struct dma_engine {
 	pthread_cond_t changed;
 	bool quit;
 	bool parked; /* the thread works on no descriptor */
+	u32 pieces; /* begun and ended: odd while the thread accesses memory */
 	u32 control, status; /* as in the registers */
 	u32 ring_log2;
 	u64 ring_base;

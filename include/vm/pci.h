@@ -31,7 +31,8 @@ struct pci_device_ops {
 	void (*bar_mapped)(struct pci_device *dev, unsigned int bar);
 	/*
 	 * Before a read and after a write of configuration space, without bus->lock,
-	 * for registers that are windows to something else. May be NULL.
+	 * for registers that are windows to something else, and writes that are over
+	 * only when the device follows them. May be NULL.
 	 */
 	void (*config_window)(struct pci_device *dev, unsigned int off, unsigned int len,
 			      bool write);

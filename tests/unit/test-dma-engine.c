@@ -562,3 +562,71 @@ TEST(cpus_that_do_not_agree_leave_a_whole_engine)
 	CHECK_EQ(reg_read(DMA_ENGINE_HEAD, 4), 1);
 	end();
 }
+
+static void *stop_master(void *arg)
+{
+	pci_write(PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	/* The piece in work is over. */
+	*(u8 *)arg = *((u8 *)ram(DST) + 64 * KiB - 1);
+	return NULL;
+}
+
+static void *forbid_privilege(void *arg)
+{
+	pci_write(PASID_CAP + PCI_PASID_CTRL, 2, PCI_PASID_CTRL_ENABLE);
+	*(u8 *)arg = *((u8 *)ram(DST) + 64 * KiB - 1);
+	return NULL;
+}
+
+/* PASID 1 at SRC is DST; a fill of that, four pieces long, is held in the first of them. */
+static void hold_fill(void)
+{
+	struct dma_engine_desc d = fill;
+
+	start_translated(false);
+	for (u64 i = 0; i < 64; i++)
+		((u64 *)ram(TABLE(1)))[(SRC >> 12) + i] =
+			htole64((DST + (i << 12)) | TOY_P | TOY_W);
+	d.dst_pasid = htole32(PASID(1) | DMA_ENGINE_PASID_PRIV);
+	hold(&d, 1);
+}
+
+TEST(bus_master_is_looked_at_for_each_piece)
+{
+	pthread_t thread;
+	u8 last = 0;
+
+	hold_fill();
+	pthread_create(&thread, NULL, stop_master, &last);
+	while (pci_read(PCI_COMMAND, 2) & PCI_COMMAND_MASTER)
+		sched_yield();
+	let_go();
+	pthread_join(thread, NULL);
+	CHECK_EQ(last, 0xff);
+	while (!(reg_read(DMA_ENGINE_STATUS, 4) & DMA_ENGINE_STATUS_HALTED))
+		sched_yield();
+	CHECK_EQ(*((u8 *)ram(DST) + 64 * KiB), 0);
+	CHECK_EQ(reg_read(DMA_ENGINE_HALT_ADDRESS, 8), RING);
+	CHECK_EQ(le32toh(slot(0)->status), DMA_ENGINE_STATUS_NONE);
+	end();
+}
+
+TEST(so_is_what_a_pasid_may_do)
+{
+	const struct dma_engine_desc nop = {.op = DMA_ENGINE_OP_NOP};
+	pthread_t thread;
+	u8 last = 0;
+
+	hold_fill();
+	pthread_create(&thread, NULL, forbid_privilege, &last);
+	while (pci_read(PASID_CAP + PCI_PASID_CTRL, 2) & PCI_PASID_CTRL_PRIV)
+		sched_yield();
+	let_go();
+	pthread_join(thread, NULL);
+	CHECK_EQ(last, 0xff);
+	/* It goes on. */
+	CHECK_EQ(execute(&nop), DMA_ENGINE_STATUS_OK);
+	CHECK_EQ(le32toh(slot(0)->status), DMA_ENGINE_STATUS_INVALID);
+	CHECK_EQ(*((u8 *)ram(DST) + 64 * KiB), 0);
+	end();
+}
