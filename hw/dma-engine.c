@@ -436,6 +436,7 @@ int dma_engine_create(struct dma_engine **out, struct vm *vm, struct iommu_endpo
 	pthread_cond_init(&e->changed, NULL);
 	pci_device_init(&e->pci, &pci_ops, e, &ids);
 	iommu_init_msi(&e->pci, ep);
+	e->pci.msi_needs_master = true;
 	pci_set_bar(&e->pci, REGS_BAR, DMA_ENGINE_BAR_SIZE);
 	pci_set_bar(&e->pci, MSIX_BAR, MSIX_SIZE);
 	pci_enable_intx(&e->pci);

@@ -79,15 +79,18 @@ static void send(struct pci_device *dev, struct msix_vector *v)
 	msi_route_signal(&v->route);
 }
 
-static bool is_masked(const struct msix *msix, const struct msix_vector *v)
+/* With msix->lock. */
+static bool may_send(const struct pci_device *dev, const struct msix_vector *v)
 {
-	return msix->masked || (le32toh(v->entry[3]) & PCI_MSIX_ENTRY_CTRL_MASKBIT);
+	return dev->msix.enabled && !dev->msix.masked &&
+	       !(le32toh(v->entry[3]) & PCI_MSIX_ENTRY_CTRL_MASKBIT) &&
+	       (!dev->msi_needs_master || pci_is_master(dev));
 }
 
-/* With msix->lock: sends what waited for the mask to go. */
+/* With msix->lock: sends what waited until it may be sent. */
 static void flush_pending(struct pci_device *dev, struct msix_vector *v)
 {
-	if (!v->pending || !dev->msix.enabled || is_masked(&dev->msix, v))
+	if (!v->pending || !may_send(dev, v))
 		return;
 	v->pending = false;
 	send(dev, v);
@@ -125,7 +128,7 @@ void msix_notify(struct pci_device *dev, unsigned int vector)
 		return;
 	v = &msix->vectors[vector];
 	pthread_mutex_lock(&msix->lock);
-	if (msix->enabled && !is_masked(msix, v))
+	if (may_send(dev, v))
 		send(dev, v);
 	else
 		v->pending = true;

@@ -270,7 +270,8 @@ static void config_write(struct pci_device *dev, unsigned int off, const u8 *dat
 	if (overlaps(off, len, PCI_COMMAND, 2) ||
 	    overlaps(off, len, PCI_BASE_ADDRESS_0, 4 * PCI_NR_BARS))
 		update_bars(dev->bus, dev);
-	if (dev->msix.cap && overlaps(off, len, dev->msix.cap, PCI_CAP_MSIX_SIZEOF))
+	if (dev->msix.cap && (overlaps(off, len, dev->msix.cap, PCI_CAP_MSIX_SIZEOF) ||
+			      (dev->msi_needs_master && overlaps(off, len, PCI_COMMAND, 2))))
 		msix_config_written(dev);
 }
 

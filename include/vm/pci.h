@@ -76,6 +76,7 @@ struct pci_device {
 	u8 wmask[PCI_CONFIG_SIZE]; /* bits that the guest can write */
 	struct pci_bar bars[PCI_NR_BARS];
 	struct msix msix;
+	bool msi_needs_master; /* messages wait until the function is a bus master */
 	bool msi_is_dma; /* something is between the function and the interrupt controller */
 	bool intx_level; /* the device asks for its pin */
 	bool intx_up; /* its share of the wire */
@@ -167,7 +168,7 @@ void pci_intx_set(struct pci_device *dev, bool level);
 /* MSI-X is on, so that INTx must not be used. */
 bool msix_enabled(struct pci_device *dev);
 
-/* Sends a vector's message, or keeps it pending while masked. From any thread. */
+/* Sends a vector's message, or keeps it pending while it must not be sent. From any thread. */
 void msix_notify(struct pci_device *dev, unsigned int vector);
 
 /* For pci.c. */

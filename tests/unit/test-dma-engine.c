@@ -338,13 +338,14 @@ TEST(a_ring_that_is_not_reached_halts)
 	end();
 }
 
-static void set_message(u64 address, u32 data)
+static void set_message(unsigned int vector, u64 address, u32 data)
 {
 	const u32 entry[4] = {htole32((u32)address), htole32(address >> 32), htole32(data), 0};
 	u16 flags = PCI_MSIX_FLAGS_ENABLE;
 
 	for (unsigned int i = 0; i < 4; i++)
-		msix_table_access(&engine->pci, 4 * i, (void *)(uintptr_t)&entry[i], 4, true);
+		msix_table_access(&engine->pci, 16 * vector + 4 * i, (void *)(uintptr_t)&entry[i],
+				  4, true);
 	pci_config_access(&m.bus, engine->pci.devfn, engine->pci.msix.cap + PCI_MSIX_FLAGS, &flags,
 			  2, true);
 }
@@ -367,9 +368,34 @@ static bool tells(u32 enable, u32 data)
 TEST(messages_tell_when_it_is_done)
 {
 	start();
-	set_message(FAKE_MSI_START, 0x31);
+	set_message(DMA_ENGINE_INT_DONE, FAKE_MSI_START, 0x31);
 	CHECK(!tells(0, 0x31));
 	CHECK(tells(BIT(DMA_ENGINE_INT_DONE), 0x31));
+	end();
+}
+
+TEST(messages_wait_for_bus_master)
+{
+	u32 data, pba;
+	u64 addr;
+
+	start();
+	set_message(DMA_ENGINE_INT_HALT, FAKE_MSI_START, 0x33);
+	reg_write(DMA_ENGINE_CONTROL, 4, 0);
+	pci_write(PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	/* It halts at once: this is no ring. */
+	reg_write(DMA_ENGINE_RING_BASE, 8, RING + 8);
+	reg_write(DMA_ENGINE_INT_ENABLE, 4, BIT(DMA_ENGINE_INT_HALT));
+	reg_write(DMA_ENGINE_CONTROL, 4, DMA_ENGINE_CONTROL_RUN);
+	CHECK_EQ(reg_read(DMA_ENGINE_INT_STATUS, 4), BIT(DMA_ENGINE_INT_HALT));
+	CHECK(!fake_kvm_message(&addr, &data));
+	msix_table_access(&engine->pci, engine->pci.msix.pba_off, &pba, 4, false);
+	CHECK_EQ(le32toh(pba), BIT(DMA_ENGINE_INT_HALT));
+	pci_write(PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	CHECK(fake_kvm_message(&addr, &data) && data == 0x33);
+	CHECK(!fake_kvm_message(&addr, &data));
+	msix_table_access(&engine->pci, engine->pci.msix.pba_off, &pba, 4, false);
+	CHECK_EQ(pba, 0);
 	end();
 }
 
@@ -382,10 +408,10 @@ TEST(messages_are_translated_if_the_iommu_does_that)
 
 	start_translated(true);
 	entry = &((u64 *)ram(TABLE(0)))[DOORBELL_IOVA >> 12];
-	set_message(FAKE_MSI_START, 0x31);
+	set_message(DMA_ENGINE_INT_DONE, FAKE_MSI_START, 0x31);
 	CHECK(!tells(BIT(DMA_ENGINE_INT_DONE), 0x31));
 	*entry = htole64(FAKE_MSI_START | TOY_P | TOY_W);
-	set_message(DOORBELL_IOVA + FAKE_MSI_START % 4096, 0x32);
+	set_message(DMA_ENGINE_INT_DONE, DOORBELL_IOVA + FAKE_MSI_START % 4096, 0x32);
 	CHECK(tells(BIT(DMA_ENGINE_INT_DONE), 0x32));
 	end();
 }
