@@ -148,9 +148,9 @@ static u64 offered_features(const struct net_config *config, const struct net_ba
 
 /*
  * Queues come in pairs, each of a receive and a transmit queue, and after them the control
- * queue. A driver without MQ knows one pair only (5.1.2).
+ * queue. A driver without MQ knows one pair only (5.1.2). What queue @index is for, with the
+ * features that were negotiated; NULL: nothing.
  */
-/* What queue @index is for, with the features that were negotiated; NULL: nothing. */
 static void (*role(const struct virtio_net *net, unsigned int index))(struct net_queue *q)
 {
 	const struct virtio_device *vdev = &net->vdev;
