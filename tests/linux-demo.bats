@@ -19,7 +19,6 @@ demo() # [OPTION OF LAB RUN]...
 		--iommu=virtio|granule 0x1000
 		--iommu=virtio,granule=16K|granule 0x4000
 		--iommu=virtio,granule=64K|granule 0x10000
-		--iommu=virtio,bypass=on|bypass is 1
 		--iommu=virtio -c 2|
 		--iommu=virtio,transport=mmio|
 		--iommu=virtio --virtio-transport=mmio|
@@ -32,7 +31,6 @@ demo() # [OPTION OF LAB RUN]...
 # bats test_tags=not-x86,not-riscv64
 @test "demo: GICv3 with an ITS and without, the guest maps the doorbell" {
 	demo <<-EOT
-		--irqchip=gicv3-its --iommu=virtio|
 		--irqchip=gicv3-its --iommu=virtio,msi=mapped|
 		--irqchip=gicv3-its --iommu=virtio,msi=mapped,granule=64K|
 		--irqchip=gicv3 --iommu=virtio|
@@ -53,7 +51,6 @@ demo() # [OPTION OF LAB RUN]...
 # bats test_tags=not-x86,not-arm64
 @test "demo: AIA, the guest maps the doorbells; PLIC on the same host" {
 	demo <<-EOT
-		--irqchip=aia --iommu=virtio|
 		--irqchip=aia --iommu=virtio,msi=mapped|
 		--irqchip=aia --iommu=virtio,msi=mapped,granule=64K -c 3|
 		--irqchip=plic --iommu=virtio|
