@@ -114,7 +114,7 @@ endif
 
 FAILING_CALLS := malloc calloc realloc aligned_alloc posix_memalign strdup free mmap memfd_create \
 	eventfd epoll_create1 epoll_ctl timerfd_create signalfd socket bind listen symlink open \
-	pthread_create
+	pthread_create pthread_join
 
 # The same sources in four ways: as they are, with sanitizers, with one that finds data races, and
 # for lkvm with musl. $(1) is the folder, $(2) what is added to the flags.
