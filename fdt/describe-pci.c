@@ -33,8 +33,7 @@ static unsigned int put_window(u32 *cells, u32 space, u64 base, u64 size)
 
 static void add_windows(struct machine *m, struct fdt_tree *t)
 {
-	u64 mem64 = pci_mem64_base(&m->vm.mem, FDT_RAM_BASE, FDT_PCI_MEM64_SIZE,
-				   m->vm.phys_bits);
+	u64 mem64 = pci_mem64_base(&m->vm.mem, FDT_RAM_BASE, FDT_PCI_MEM64_SIZE, m->vm.phys_bits);
 	u32 cells[2 * RANGE_CELLS];
 	unsigned int nr;
 

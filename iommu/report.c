@@ -34,9 +34,9 @@ static void report_endpoint(const struct iommu_endpoint *ep, struct report *r)
 	if (ep->format) {
 		report_str(r, "tables", ep->format->name);
 		report_u64(r, "pasid_bits", ep->limits.pasid_bits);
+		if (base)
+			report_table(ep->format, base, "table", r);
 	}
-	if (base)
-		report_table(ep->format, base, "table", r);
 	report_object_end(r);
 }
 

@@ -33,12 +33,12 @@ load linux
 
 # bats test_tags=not-riscv64
 @test "a program drives the DMA engine through VFIO: mapped, unmapped, interrupts" {
-	local options=$iommu
+	local given=$iommu
 
 	# On arm64, Linux refuses messages of a device in VFIO's hands since 6.15 where their
 	# doorbell is a region that it must not map.
-	[ "$arch" != arm64 ] || options+=,msi=mapped
-	in_lab --env "IOMMU=$options" "$scripts/engine.sh" "$tools/vfio-dma"
+	[ "$arch" != arm64 ] || given+=,msi=mapped
+	in_lab --env "IOMMU=$given" "$scripts/engine.sh" "$tools/vfio-dma"
 	[ "$status" = 0 ]
 	[ "$output" = 'copied
 never mapped: fault at 0x50000000

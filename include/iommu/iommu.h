@@ -216,8 +216,8 @@ void iommu_set_bypass(struct iommu *iommu, bool bypass);
  * -ENOENT: no such endpoint, or a PASID's table where the format wants one for the whole endpoint
  * first; -EOPNOTSUPP: not a format of the endpoint; -EINVAL: a malformed descriptor, a domain of
  * another kind or format, or a PASID's table for an endpoint that is in another domain; -ERANGE:
- * a PASID or domain ID outside its range; -ENOMEM. @pasid gets the PASID that the descriptor has, or
- * DMA_NO_PASID where it has none or is not understood.
+ * a PASID or domain ID outside its range; -ENOMEM. @pasid gets the PASID that the descriptor has,
+ * or DMA_NO_PASID where it has none or is not understood.
  */
 int iommu_attach_table(struct iommu *iommu, u32 domain_id, u32 ep_id, u8 wire_format,
 		       const u8 *desc, u32 *pasid);
@@ -248,8 +248,9 @@ struct iommu_invalidation {
 
 /*
  * INVALIDATE: when it returns nothing uses what it names any more. -ENOENT: no such domain;
- * -EINVAL: a domain without page tables, an ID that is too wide, no such page size, no page or an address that is not a
- * multiple of the size; -ERANGE: a PASID that is too wide, or pages beyond the last address.
+ * -EINVAL: a domain without page tables, an ID that is too wide, no such page size, no page or an
+ * address that is not a multiple of the size; -ERANGE: a PASID that is too wide, or pages beyond
+ * the last address.
  */
 int iommu_invalidate(struct iommu *iommu, u32 domain_id, const struct iommu_invalidation *inv);
 

@@ -180,8 +180,8 @@ static void attach_tables(void)
 		for (u64 i = 0; i < 512; i++)
 			table[i] = htole64(i << 12 | TOY_P | TOY_W);
 		memcpy(bytes, &desc, sizeof(bytes));
-		CHECK(!iommu_attach_table(&m.iommu, DOMAIN, EP_ID, n ? TOY_PASID : TOY_BASE,
-					  bytes, &pasid));
+		CHECK(!iommu_attach_table(&m.iommu, DOMAIN, EP_ID, n ? TOY_PASID : TOY_BASE, bytes,
+					  &pasid));
 	}
 }
 
