@@ -21,21 +21,6 @@ struct spaces {
 	struct page_table plain, process;
 };
 
-static bool probe(u32 endpoint, struct pasid_table_cfg *cfg)
-{
-	static u64 answer[PAGE_SIZE / 8];
-	const struct viommu_property *p;
-	bool bad = false, found = false;
-	u32 pos = 0;
-
-	if (iommu.probe_size + sizeof(struct viommu_tail) > sizeof(answer) ||
-	    viommu_probe(&iommu, endpoint, answer) != VIOMMU_S_OK)
-		return false;
-	while (!found && (p = viommu_next_property(&iommu, answer, &pos, &bad)))
-		found = pasid_table_probe(p, cfg);
-	return found;
-}
-
 static bool set_up(struct spaces *s, const struct dma_engine *e, const u64 *src, const u64 *dst)
 {
 	enum page_table_kind kind = pasid_table_pages(s->table.cfg.format);
@@ -90,7 +75,7 @@ static void demo_engine(struct dma_engine *e, u32 endpoint)
 	struct spaces s = {0};
 	unsigned int i;
 
-	if (!probe(endpoint, &cfg) || !cfg.pasid_bits) {
+	if (!pasid_table_probe_endpoint(&iommu, endpoint, &cfg) || !cfg.pasid_bits) {
 		note("the DMA engine at %s has mappings only", e->name);
 		return;
 	}

@@ -273,3 +273,19 @@ bool pasid_table_probe(const struct viommu_property *p, struct pasid_table_cfg *
 	cfg->pages = pasid_table_pages(cfg->format);
 	return true;
 }
+
+bool pasid_table_probe_endpoint(struct viommu *iommu, u32 endpoint, struct pasid_table_cfg *cfg)
+{
+	static u64 answer[PAGE_SIZE / 8];
+	const struct viommu_property *p;
+	bool bad = false, found = false;
+	u32 pos = 0;
+
+	if (!(iommu->v.features & VIOMMU_F_PROBE) ||
+	    iommu->probe_size + sizeof(struct viommu_tail) > sizeof(answer) ||
+	    viommu_probe(iommu, endpoint, answer) != VIOMMU_S_OK)
+		return false;
+	while (!found && (p = viommu_next_property(iommu, answer, &pos, &bad)))
+		found = pasid_table_probe(p, cfg);
+	return found;
+}

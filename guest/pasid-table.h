@@ -6,8 +6,7 @@
  * library sees no difference.
  *
  * Entry 0 is of accesses without a PASID, if the caller does not want another thing for those. An
- * IOMMU may take an access with PASID 0 for one of
- * those, or refuse it.
+ * IOMMU may take an access with PASID 0 for one of those, or refuse it.
  *
  * A driver allocates a table, attaches it, and for each PASID prepares an entry, writes it and
  * synchronises. The functions that send a request return what viommu_request() does; those
@@ -124,6 +123,9 @@ extern const struct pasid_table_ops pasid_table_arm, pasid_table_intel, pasid_ta
 
 /* What a PROBE property shows. False if it is not of a format that is known here. */
 bool pasid_table_probe(const struct viommu_property *p, struct pasid_table_cfg *cfg);
+
+/* What PROBE of @endpoint shows. False if it takes no tables that are known here. */
+bool pasid_table_probe_endpoint(struct viommu *iommu, u32 endpoint, struct pasid_table_cfg *cfg);
 
 const char *pasid_table_name(enum pasid_table_format format);
 

@@ -186,27 +186,11 @@ static const struct kind *parse(const char *s, u32 *rounds)
 	      "'table-single N' and 'table-batch N'");
 }
 
-/* The format of tables that the endpoint shows. */
-static bool probe_format(u32 endpoint, struct pasid_table_cfg *cfg)
-{
-	static u64 answer[PAGE_SIZE / 8];
-	const struct viommu_property *p;
-	bool bad = false, found = false;
-	u32 pos = 0;
-
-	if (iommu.probe_size + sizeof(struct viommu_tail) > sizeof(answer) ||
-	    viommu_probe(&iommu, endpoint, answer) != VIOMMU_S_OK)
-		return false;
-	while (!found && (p = viommu_next_property(&iommu, answer, &pos, &bad)))
-		found = pasid_table_probe(p, cfg);
-	return found;
-}
-
 static void attach_tables(u32 endpoint)
 {
 	struct pasid_table_cfg cfg;
 
-	if (!probe_format(endpoint, &cfg))
+	if (!pasid_table_probe_endpoint(&iommu, endpoint, &cfg))
 		panic("bench: the endpoint takes no tables");
 	if (!page_table_alloc(&pages, cfg.pages) ||
 	    pasid_table_alloc(&table, &iommu, &cfg, DOMAIN, endpoint) ||

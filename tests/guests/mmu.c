@@ -32,22 +32,6 @@ static u64 option(const char *name, u64 otherwise)
 	return n;
 }
 
-/* Which format of tables the endpoint has, if any. */
-static bool probe_format(u32 endpoint, struct pasid_table_cfg *cfg)
-{
-	static u64 answer[PAGE_SIZE / 8];
-	const struct viommu_property *p;
-	bool bad = false, found = false;
-	u32 pos = 0;
-
-	if (iommu.probe_size + sizeof(struct viommu_tail) > sizeof(answer) ||
-	    viommu_probe(&iommu, endpoint, answer) != VIOMMU_S_OK)
-		return false;
-	while (!found && (p = viommu_next_property(&iommu, answer, &pos, &bad)))
-		found = pasid_table_probe(p, cfg);
-	return found;
-}
-
 int guest_main(void)
 {
 	u64 seed = option("seed=", DEFAULT_SEED);
@@ -66,7 +50,7 @@ int guest_main(void)
 		const struct regime *r;
 
 		if (!dma_engine_open(&e.dma, &at) || !fw_endpoint(&at, &e.endpoint) ||
-		    !probe_format(e.endpoint, &e.cfg))
+		    !pasid_table_probe_endpoint(&iommu, e.endpoint, &e.cfg))
 			continue;
 		for (i = 0; (r = mmu_regime(&e.cfg, i)); i++, nr_regimes++)
 			compare(&e, r, seed, nr_random);

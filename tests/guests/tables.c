@@ -20,23 +20,6 @@ static unsigned int nr_engines;
 	(VIOMMU_F_INPUT_RANGE | VIOMMU_F_DOMAIN_RANGE | VIOMMU_F_MAP_UNMAP | VIOMMU_F_PROBE | \
 	 VIOMMU_F_MMIO | VIOMMU_F_BYPASS_CONFIG | VIOMMU_F_ATTACH_TABLE)
 
-/* Which format of tables the endpoint has, if any. */
-static bool probe_format(u32 endpoint, struct pasid_table_cfg *cfg)
-{
-	static u64 answer[PAGE_SIZE / 8];
-	const struct viommu_property *p;
-	bool bad = false, found = false;
-	u32 pos = 0;
-
-	if (!(iommu.v.features & VIOMMU_F_PROBE) ||
-	    iommu.probe_size + sizeof(struct viommu_tail) > sizeof(answer) ||
-	    viommu_probe(&iommu, endpoint, answer) != VIOMMU_S_OK)
-		return false;
-	while (!found && (p = viommu_next_property(&iommu, answer, &pos, &bad)))
-		found = pasid_table_probe(p, cfg);
-	return found;
-}
-
 /* The engine's interrupts. Messages that are translated need a mapping of their doorbell. */
 static void route(struct target *t)
 {
@@ -59,7 +42,8 @@ static void find_engines(void)
 		t->engine = &engines[nr_engines];
 		t->domain = iommu.domain_first + nr_engines;
 		route(t);
-		has_format[nr_engines] = probe_format(t->endpoint, &probed[nr_engines]);
+		has_format[nr_engines] =
+			pasid_table_probe_endpoint(&iommu, t->endpoint, &probed[nr_engines]);
 		note("a DMA engine at %s, endpoint 0x%x, tables of %s", t->engine->name,
 		     t->endpoint,
 		     has_format[nr_engines] ? pasid_table_name(probed[nr_engines].format) : "none");
