@@ -3,7 +3,6 @@
 #include <linux/kvm.h>
 #include <stddef.h>
 
-#include "util/log.h"
 #include "vm/vm.h"
 
 /* Registers of KVM's struct kvm_regs are numbered by words of 32 bits. */
@@ -11,10 +10,7 @@
 	(KVM_REG_ARM64 | KVM_REG_SIZE_U64 | KVM_REG_ARM_CORE | \
 	 offsetof(struct kvm_regs, member) / sizeof(u32))
 
-static const struct {
-	const char *name;
-	u64 id;
-} regs[] = {
+static const struct vcpu_reg regs[] = {
 	{"pc", CORE_REG(regs.pc)},
 	{"lr", CORE_REG(regs.regs[30])},
 	{"pstate", CORE_REG(regs.pstate)},
@@ -29,12 +25,5 @@ static const struct {
 
 void arch_vcpu_show(const struct vcpu *vcpu)
 {
-	unsigned int i;
-	u64 val;
-
-	for (i = 0; i < ARRAY_SIZE(regs); i++) {
-		if (!vcpu_get_reg(vcpu, regs[i].id, &val))
-			pr_info("vCPU %u: %s 0x%llx", vcpu->index, regs[i].name,
-				(unsigned long long)val);
-	}
+	vcpu_show_regs(vcpu, regs, ARRAY_SIZE(regs));
 }

@@ -3,16 +3,12 @@
 #include <linux/kvm.h>
 
 #include "riscv/kvm.h"
-#include "util/log.h"
 #include "vm/vm.h"
 
 #define CORE_REG(name) RISCV_REG(KVM_REG_RISCV_CORE, KVM_REG_RISCV_CORE_REG(name))
 #define CSR_REG(name)  RISCV_REG(KVM_REG_RISCV_CSR, KVM_REG_RISCV_CSR_REG(name))
 
-static const struct {
-	const char *name;
-	u64 id;
-} regs[] = {
+static const struct vcpu_reg regs[] = {
 	{"pc", CORE_REG(regs.pc)}, {"ra", CORE_REG(regs.ra)},	  {"sp", CORE_REG(regs.sp)},
 	{"mode", CORE_REG(mode)},  {"sstatus", CSR_REG(sstatus)}, {"stvec", CSR_REG(stvec)},
 	{"sepc", CSR_REG(sepc)},   {"scause", CSR_REG(scause)},	  {"stval", CSR_REG(stval)},
@@ -21,12 +17,5 @@ static const struct {
 
 void arch_vcpu_show(const struct vcpu *vcpu)
 {
-	unsigned int i;
-	u64 val;
-
-	for (i = 0; i < ARRAY_SIZE(regs); i++) {
-		if (!vcpu_get_reg(vcpu, regs[i].id, &val))
-			pr_info("vCPU %u: %s 0x%llx", vcpu->index, regs[i].name,
-				(unsigned long long)val);
-	}
+	vcpu_show_regs(vcpu, regs, ARRAY_SIZE(regs));
 }

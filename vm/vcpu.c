@@ -38,6 +38,17 @@ int vcpu_set_reg(const struct vcpu *vcpu, u64 id, u64 val)
 	return ioctl(vcpu->fd, KVM_SET_ONE_REG, &reg) < 0 ? -errno : 0;
 }
 
+void vcpu_show_regs(const struct vcpu *vcpu, const struct vcpu_reg *regs, unsigned int nr)
+{
+	u64 val;
+
+	for (unsigned int i = 0; i < nr; i++) {
+		if (!vcpu_get_reg(vcpu, regs[i].id, &val))
+			pr_info("vCPU %u: %s 0x%llx", vcpu->index, regs[i].name,
+				(unsigned long long)val);
+	}
+}
+
 int vm_create_vcpus(struct vm *vm, unsigned int nr)
 {
 	int most = max(vm_has_cap(vm, KVM_CAP_MAX_VCPUS), 1);

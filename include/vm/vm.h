@@ -119,6 +119,15 @@ bool vm_is_paused(const struct vm *vm);
 int vcpu_get_reg(const struct vcpu *vcpu, u64 id, u64 *val);
 int vcpu_set_reg(const struct vcpu *vcpu, u64 id, u64 val);
 
+/* A register by the name that people know it by, and KVM's number. */
+struct vcpu_reg {
+	const char *name;
+	u64 id;
+};
+
+/* Those that KVM still knows, by pr_info(), one a line. */
+void vcpu_show_regs(const struct vcpu *vcpu, const struct vcpu_reg *regs, unsigned int nr);
+
 /* An attribute of what KVM has at @fd, a device or a vCPU; @value as the attribute has it. -errno.
  */
 int kvm_set_attr(int fd, u32 group, u64 attr, const void *value);
