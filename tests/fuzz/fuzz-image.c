@@ -9,19 +9,6 @@
 #include "fdt/images.h"
 #include "fuzz.h"
 
-static void change_file(void)
-{
-	while (fuzz_more()) {
-		u8 how = fuzz_int(1);
-		u64 at = fuzz_int(2), val = how & 8 ? fuzz_number() : fuzz_int(8);
-
-		at %= how & 16 ? file_size : min(file_size, (u64)128);
-		memcpy(file + at, &val, min((u64)(how & 7) + 1, file_size - at));
-		if (how >= 0xf0)
-			file_size = 1 + fuzz_int(2) % file_size;
-	}
-}
-
 static void make_file_of(u8 how)
 {
 	u64 len = PLAIN_SIZE;
@@ -67,7 +54,7 @@ void fuzz_one(void)
 			memcpy(file, rest, file_size);
 	} else {
 		make_file_of(fuzz_int(1));
-		change_file();
+		fuzz_change(file, &file_size, 128);
 	}
 
 	/* The exact size on the heap, so that a read behind it is seen. */

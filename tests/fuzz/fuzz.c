@@ -96,6 +96,19 @@ u64 fuzz_number(void)
 	}
 }
 
+void fuzz_change(u8 *file, u64 *size, u64 head)
+{
+	while (fuzz_more()) {
+		u8 how = fuzz_int(1);
+		u64 at = fuzz_int(2), val = how & 8 ? fuzz_number() : fuzz_int(8);
+
+		at %= how & 16 ? *size : min(*size, head);
+		memcpy(file + at, &val, min((u64)(how & 7) + 1, *size - at));
+		if (how >= 0xf0)
+			*size = 1 + fuzz_int(2) % *size;
+	}
+}
+
 u64 unit_rand(void)
 {
 	return fuzz_int(8);

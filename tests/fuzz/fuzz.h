@@ -33,6 +33,12 @@ const u8 *fuzz_rest(size_t *len);
 /* A number that is likely to matter: small, near a power of two or to the last one there is. */
 u64 fuzz_number(void);
 
+/*
+ * Changes a good file of *@size bytes, which is not 0, as the rest of the input says: mostly its
+ * first @head bytes, and sometimes its size, to a smaller one.
+ */
+void fuzz_change(u8 *file, u64 *size, u64 head);
+
 /* One of an array. */
 #define fuzz_pick(array) ((array)[unit_below(ARRAY_SIZE(array))])
 

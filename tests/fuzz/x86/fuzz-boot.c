@@ -10,20 +10,6 @@
 
 static const u64 memory_sizes[] = {64 * MiB, 1 * MiB, 16 * MiB};
 
-static void change_image(void)
-{
-	while (fuzz_more()) {
-		u8 how = fuzz_int(1);
-		u64 at = fuzz_int(2), val = how & 8 ? fuzz_number() : fuzz_int(8);
-
-		/* Mostly in the headers. */
-		at %= how & 16 ? image_size : min(image_size, (u64)0x290);
-		memcpy(image + at, &val, min((u64)(how & 7) + 1, image_size - at));
-		if (how >= 0xf0)
-			image_size = 1 + fuzz_int(2) % image_size;
-	}
-}
-
 /* Whatever is loaded lies in RAM, apart from the boot structures. */
 static void check_state(u64 ram)
 {
@@ -52,7 +38,7 @@ void fuzz_one(void)
 			make_bzimage();
 		else
 			make_elf(what == 2);
-		change_image();
+		fuzz_change(image, &image_size, 0x290);
 	}
 
 	/* The exact size on the heap, so that a read behind it is seen. */
