@@ -4,9 +4,10 @@
  * answer, so that exits are what the virtio-iommu costs it. After a kick a thread looks for more
  * requests, and tells the driver that it need not kick, until none has come for some time.
  *
- * It is for a host with a CPU to spare: where the thread has to take turns with the vCPU, that
- * spins instead of being served. So a thread that was kept from running, or has looked for nothing,
- * leaves requests to the vCPUs for a while.
+ * It is for a host with a CPU to spare. The thread yields that CPU after each look, since what else
+ * runs there may be what the guest waits for, as the thread that reads from its disk. Where it has
+ * to take turns with the vCPU, that spins instead of being served. So a thread that came late to
+ * requests too often, or has looked for nothing, leaves them to the vCPUs for a while.
  */
 #include <errno.h>
 #include <sched.h>
@@ -18,6 +19,9 @@
 
 /* From one look to the next it takes less than that, and so does an interrupt. */
 #define KEPT_US 100
+/* One that came late counts for so many that did not; with so many more of them it is no help. */
+#define LATE	 4
+#define MAX_LATE 32
 /* Rests are twice as long each time, up to a limit, until looking brought something. */
 #define MIN_REST_US 100000
 #define MAX_REST_US 1000000
@@ -28,18 +32,6 @@ static u64 now_us(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (u64)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
-static void relax(void)
-{
-#if defined(__x86_64__)
-	__builtin_ia32_pause();
-#elif defined(__aarch64__)
-	__asm__ volatile("yield");
-#else
-	/* Zihintpause's: a hint elsewhere. */
-	__asm__ volatile(".4byte 0x0100000f");
-#endif
 }
 
 /* Lets a vCPU in that came when the thread was just about to begin. */
@@ -62,31 +54,33 @@ static void look_for_requests(struct virtio_iommu *viommu)
 {
 	u64 patience = viommu->iommu->config.poll_us;
 	u64 looked = now_us(), served = looked;
+	unsigned int late = 0;
 	bool found = false;
 
 	virtq_disable_kick(&viommu->vdev.vqs[VIOMMU_REQUESTQ]);
-	while (may_go_on(viommu)) {
+	while (may_go_on(viommu) && late < MAX_LATE) {
 		u64 now = now_us();
 
-		if (now - looked > KEPT_US) {
-			found = false;
-			break;
-		}
-		looked = now;
 		if (viommu_serve_waiting(viommu)) {
 			found = true;
-			looked = served = now_us();
+			if (now - looked > KEPT_US)
+				late += LATE;
+			else if (late)
+				late--;
+			now = now_us();
+			served = now;
 		} else if (now - served >= patience) {
 			break;
 		}
+		looked = now;
 		if (atomic_load(&viommu->poll.awaited)) {
 			give_way(viommu);
 			virtq_disable_kick(&viommu->vdev.vqs[VIOMMU_REQUESTQ]);
 			looked = now_us();
 		}
-		relax();
+		sched_yield();
 	}
-	if (found) {
+	if (found && late < MAX_LATE) {
 		viommu->poll.rest_us = MIN_REST_US;
 		return;
 	}
