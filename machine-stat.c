@@ -55,21 +55,19 @@ static u64 own_status(FILE *status, const char *field)
 
 static void report_memory(const struct guest_mem *mem, struct report *r)
 {
+	u64 resident = guest_mem_resident(mem);
 	FILE *status = fopen("/proc/self/status", "re");
-	u64 resident = 0;
-	struct stat st;
 
-	for (unsigned int i = 0; i < mem->nr_banks; i++) {
-		/* The blocks of a memfd are the pages that it holds. */
-		if (!fstat(mem->banks[i].fd, &st))
-			resident += (u64)st.st_blocks * 512;
-	}
 	report_object_begin(r, "memory");
 	report_u64(r, "size", guest_mem_size(mem));
 	report_u64(r, "resident", resident);
 	if (status) {
-		/* Guest memory counts as shared. */
-		report_u64(r, "lkvm_anonymous", own_status(status, "RssAnon"));
+		u64 anonymous = own_status(status, "RssAnon");
+
+		/* Guest memory is in it, but for that of a pool, and may have become more. */
+		if (mem_page_size(mem->pages) == 1)
+			anonymous -= min(anonymous, resident);
+		report_u64(r, "lkvm_anonymous", anonymous);
 		report_u64(r, "lkvm_files", own_status(status, "RssFile"));
 		fclose(status);
 	}

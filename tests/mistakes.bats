@@ -444,11 +444,16 @@ on_host() # NAME=VALUE... [OPTION...]
 		'to /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages'
 }
 
-@test "mistakes: more memory than ulimit -f allows" {
+@test "mistakes: more memory than ulimit -v or -d allows" {
 	need_kvm
-	lkvm_command=(prlimit --fsize=67108864 "$LKVM")
+	lkvm_command=(prlimit --as=67108864 "$LKVM")
 	run_lkvm --mem 128M
-	expect_error '128 MiB of guest memory exceed the file size limit of' 'raise it with ulimit -f'
+	expect_error '128 MiB of guest memory exceed the address space limit of 65536 KiB' \
+		'raise it with ulimit -v'
+	lkvm_command=(prlimit --data=67108864 "$LKVM")
+	run_lkvm --mem 128M
+	expect_error '128 MiB of guest memory exceed the data limit of 65536 KiB' \
+		'raise it with ulimit -d'
 }
 
 @test "mistakes: -c 0" {

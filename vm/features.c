@@ -125,16 +125,16 @@ static void report_hugepages(struct report *r)
 		closedir(dir);
 }
 
-/* The choice in brackets of "always [never]". Guest memory is shared, and this is for that. */
+/* The choice in brackets of "always [madvise] never". */
 static void report_transparent(struct report *r)
 {
 	char line[128], *begin = NULL;
 
-	if (read_line("/sys/kernel/mm/transparent_hugepage/shmem_enabled", line, sizeof(line)))
+	if (read_line("/sys/kernel/mm/transparent_hugepage/enabled", line, sizeof(line)))
 		begin = strchr(line, '[');
 	if (begin)
 		begin[strcspn(begin, "]")] = '\0';
-	report_str(r, "host.hugepages.transparent-shared", begin ? begin + 1 : "none");
+	report_str(r, "host.hugepages.transparent", begin ? begin + 1 : "none");
 }
 
 void host_features(struct report *r)

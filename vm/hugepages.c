@@ -8,7 +8,7 @@
 #include "vm/hugepages.h"
 
 #define POOLS	   "/sys/kernel/mm/hugepages"
-#define THP_SWITCH "/sys/kernel/mm/transparent_hugepage/shmem_enabled"
+#define THP_SWITCH "/sys/kernel/mm/transparent_hugepage/enabled"
 
 /* A number of the pool of pages of @page_size, 0 if it is not there. */
 static u64 pool_number(u64 page_size, const char *name)
@@ -64,7 +64,7 @@ void hugepages_check_thp(void)
 		fclose(f);
 	}
 	/* The choice is in brackets. */
-	if (!f || strstr(line, "[never]") || strstr(line, "[deny]"))
-		pr_warn("--hugepages=thp: this host gives shared memory small pages only%s",
-			f ? ": write advise to " THP_SWITCH : "");
+	if (!f || strstr(line, "[never]"))
+		pr_warn("--hugepages=thp: this host has small pages only%s",
+			f ? ": write madvise to " THP_SWITCH : "");
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <endian.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,8 +13,12 @@
 #include "vm/hugepages.h"
 #include "vm/memory.h"
 
-#ifndef MFD_HUGE_SHIFT
-#define MFD_HUGE_SHIFT 26
+#ifndef MAP_HUGE_SHIFT
+#define MAP_HUGE_SHIFT 26
+#endif
+/* Linux 5.14 */
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
 #endif
 
 /*
@@ -54,15 +57,22 @@ static u64 host_available(void)
  */
 static int check_host(u64 before, u64 size, enum mem_pages pages)
 {
+	static const struct {
+		int resource;
+		const char *what;
+		char flag;
+	} limits[] = {{RLIMIT_AS, "address space", 'v'}, {RLIMIT_DATA, "data", 'd'}};
 	u64 total, swap_free, available;
-	struct rlimit limit;
 	struct sysinfo si;
 
-	/* Beyond it ftruncate() raises a signal instead of failing. */
-	if (!getrlimit(RLIMIT_FSIZE, &limit) && size > limit.rlim_cur) {
-		pr_err("%" PRIu64 " MiB of guest memory exceed the file size limit of %" PRIu64
-		       " KiB; raise it with ulimit -f",
-		       size / MiB, (u64)limit.rlim_cur / KiB);
+	for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
+		struct rlimit limit;
+
+		if (getrlimit(limits[i].resource, &limit) || size <= limit.rlim_cur)
+			continue;
+		pr_err("%" PRIu64 " MiB of guest memory exceed the %s limit of %" PRIu64
+		       " KiB; raise it with ulimit -%c",
+		       size / MiB, limits[i].what, (u64)limit.rlim_cur / KiB, limits[i].flag);
 		return -ENOMEM;
 	}
 
@@ -86,19 +96,23 @@ static int check_host(u64 before, u64 size, enum mem_pages pages)
 	return 0;
 }
 
-/* Maps @fd where the low bits are those of @gpa, with unmapped space at both ends. */
-static u8 *map_aligned(int fd, u64 gpa, u64 size, enum mem_pages pages)
+/* Maps memory where the low bits are those of @gpa, with unmapped space at both ends. */
+static u8 *map_aligned(u64 gpa, u64 size, enum mem_pages pages)
 {
 	u64 align = max(HUGE_PAGE, mem_page_size(pages)), room = size + 2 * align;
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
 	u8 *area, *hva;
 
 	area = mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (area == MAP_FAILED)
 		return NULL;
 
+	if (from_pool(pages))
+		flags |= MAP_HUGETLB | __builtin_ctzll(mem_page_size(pages)) << MAP_HUGE_SHIFT;
+	else
+		flags |= MAP_NORESERVE;
 	hva = (u8 *)align_up((uintptr_t)area, align) + (gpa & (align - 1));
-	if (mmap(hva, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED, fd,
-		 0) == MAP_FAILED) {
+	if (mmap(hva, size, PROT_READ | PROT_WRITE, flags, -1, 0) == MAP_FAILED) {
 		munmap(area, room);
 		return NULL;
 	}
@@ -107,60 +121,46 @@ static u8 *map_aligned(int fd, u64 gpa, u64 size, enum mem_pages pages)
 	if (hva + size < area + room)
 		munmap(hva + size, area + room - (hva + size));
 
-	/* Where the host does not do this for shared memory, small pages are right too. */
+	/* Where the host does not do this, small pages are right too. */
 	if (!from_pool(pages))
 		madvise(hva, size, pages == MEM_PAGES_OFF ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);
 	return hva;
 }
 
-/* Takes all pages of a pool that @fd may need: a lack of one later would be a SIGBUS. */
-static int take_pages(int fd, u64 size)
+/*
+ * Takes all pages of a pool: a lack of one later would be a SIGBUS. Those that a host without
+ * MADV_POPULATE_WRITE does not take yet are reserved by their mapping.
+ */
+static int take_pages(u8 *hva, u64 size)
 {
 	int ret;
 
 	do {
-		ret = fallocate(fd, 0, 0, size);
-	} while (ret < 0 && errno == EINTR);
-	return ret;
+		ret = madvise(hva, size, MADV_POPULATE_WRITE) ? -errno : 0;
+	} while (ret == -EINTR || ret == -EAGAIN);
+	return ret == -EINVAL ? 0 : ret;
 }
 
 static int bank_create(struct guest_bank *bank, u64 gpa, u64 size, enum mem_pages pages)
 {
-	unsigned int flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
-	u64 page_size = mem_page_size(pages);
-	int err;
+	u8 *hva = map_aligned(gpa, size, pages);
+	int ret = hva ? 0 : -errno;
 
-	if (from_pool(pages))
-		flags |= MFD_HUGETLB | (unsigned int)__builtin_ctzll(page_size) << MFD_HUGE_SHIFT;
-	bank->fd = memfd_create("lkvm-ram", flags);
-	if (bank->fd < 0)
-		goto failed;
-	if (ftruncate(bank->fd, size) < 0)
-		goto failed_close;
-	if (from_pool(pages) && take_pages(bank->fd, size) < 0)
-		goto failed_close;
-	/* Whoever shares the descriptor cannot take pages away from under the mapping. */
-	if (fcntl(bank->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
-		goto failed_close;
-	bank->hva = map_aligned(bank->fd, gpa, size, pages);
-	if (!bank->hva)
-		goto failed_close;
-	bank->gpa = gpa;
-	bank->size = size;
-	return 0;
-
-failed_close:
-	err = errno;
-	close(bank->fd);
-	errno = err;
-failed:
-	err = errno;
+	if (!ret && from_pool(pages)) {
+		ret = take_pages(hva, size);
+		if (ret)
+			munmap(hva, size);
+	}
+	if (!ret) {
+		*bank = (struct guest_bank){.gpa = gpa, .size = size, .hva = hva};
+		return 0;
+	}
 	/* Somebody else may have been faster, or the pool cannot grow as it may. */
-	if (from_pool(pages) && hugepages_check(page_size, size))
+	if (from_pool(pages) && hugepages_check(mem_page_size(pages), size))
 		return -ENOMEM;
 	pr_err("cannot get %" PRIu64 " MiB of guest memory from the host: %s", size / MiB,
-	       strerror(err));
-	return -err;
+	       strerror(-ret));
+	return ret;
 }
 
 int guest_mem_set_pages(struct guest_mem *mem, enum mem_pages pages, u64 size)
@@ -217,7 +217,6 @@ void guest_mem_destroy(struct guest_mem *mem)
 		struct guest_bank *bank = &mem->banks[--mem->nr_banks];
 
 		munmap(bank->hva, bank->size);
-		close(bank->fd);
 	}
 }
 
@@ -229,6 +228,26 @@ u64 guest_mem_size(const struct guest_mem *mem)
 	for (i = 0; i < mem->nr_banks; i++)
 		size += mem->banks[i].size;
 	return size;
+}
+
+u64 guest_mem_resident(const struct guest_mem *mem)
+{
+	u64 page = sysconf(_SC_PAGESIZE), resident = 0;
+	unsigned char there[4096];
+
+	for (unsigned int i = 0; i < mem->nr_banks; i++) {
+		const struct guest_bank *bank = &mem->banks[i];
+		u64 len;
+
+		for (u64 off = 0; off < bank->size; off += len) {
+			len = min(bank->size - off, sizeof(there) * page);
+			if (mincore(bank->hva + off, len, there))
+				break;
+			for (u64 n = 0; n < len / page; n++)
+				resident += there[n] & 1 ? page : 0;
+		}
+	}
+	return resident;
 }
 
 void *guest_mem_run(const struct guest_mem *mem, u64 gpa, u64 len, u64 *run)

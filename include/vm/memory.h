@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Guest RAM: a few banks of guest-physical addresses (GPA), each backed by a
- * memfd so that other processes and devices can map the same pages. This is the
- * only module that turns a GPA into a host virtual address (HVA).
+ * Guest RAM: a few banks of guest-physical addresses (GPA), each a mapping of anonymous memory,
+ * which is what hosts give huge pages to. This is the only module that turns a GPA into a host
+ * virtual address (HVA).
  *
  * Banks are added before the first vCPU runs and stay until the end, so that
  * lookups need no lock.
@@ -27,7 +27,6 @@ struct guest_bank {
 	u64 gpa;
 	u64 size; /* bytes, page aligned */
 	u8 *hva;
-	int fd; /* memfd that holds the bank from offset 0 */
 };
 
 struct guest_mem {
@@ -59,6 +58,9 @@ void guest_mem_destroy(struct guest_mem *mem);
 
 /* Sum of the banks' sizes, in bytes. */
 u64 guest_mem_size(const struct guest_mem *mem);
+
+/* How much of them the host holds in memory, in bytes: a look at each page. */
+u64 guest_mem_resident(const struct guest_mem *mem);
 
 /*
  * The HVA of @gpa, and in @run how many of the @len bytes from there on (at least

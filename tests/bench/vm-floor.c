@@ -100,14 +100,13 @@ int main(int argc, char **argv)
 	static const unsigned char code[] = CODE;
 	struct kvm_userspace_memory_region region = {.guest_phys_addr = RAM_BASE,
 						     .memory_size = RAM_SIZE};
-	int kvm, vm, vcpu, fd, size;
+	int kvm, vm, vcpu, size;
 	struct kvm_run *run;
 	char *ram;
 
-	/* Named as lkvm names its own, so that both are left out in the same way. */
-	fd = must("memfd_create", memfd_create("lkvm-ram", MFD_CLOEXEC));
-	must("ftruncate", ftruncate(fd, RAM_SIZE));
-	ram = mmap(NULL, RAM_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	/* As lkvm has its own, so that both are left out in the same way. */
+	ram = mmap(NULL, RAM_SIZE, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (ram == MAP_FAILED)
 		die("mmap");
 	memcpy(ram + (ENTRY - RAM_BASE), code, sizeof(code));

@@ -79,22 +79,20 @@ echo 0 >/proc/sys/vm/nr_hugepages
 echo 'pages of the pool, banks: done'
 
 # Many vCPUs, and transparent huge pages.
-thp=/sys/kernel/mm/transparent_hugepage/shmem_enabled
+thp=/sys/kernel/mm/transparent_hugepage/enabled
 echo never >$thp
 lkvm run --hugepages=thp -m 64 >/dev/null 2>err
-grep -q "warning: --hugepages=thp: .*write advise to $thp" err || wrong "without thp: $(cat err)"
-echo advise >$thp
+grep -q "warning: --hugepages=thp: .*write madvise to $thp" err || wrong "without thp: $(cat err)"
+echo madvise >$thp
 start_guest CPUS=8 FIRST=$first QUEUES=8 -- --elf --kernel "$NEWEST" --append iommu.strict=1 \
 	$IOMMU --rng=iommu=off,ring=packed --hugepages=thp -q -m 512 -c 8 -d disk.img,queues=8
-[ "$(meminfo ShmemHugePages)" -ge 65536 ] ||
-	wrong "$(meminfo ShmemHugePages) kB of the guest are in huge pages"
-[ "$(meminfo ShmemPmdMapped)" -ge 65536 ] ||
-	wrong "$(meminfo ShmemPmdMapped) kB of the guest are mapped by huge pages"
+[ "$(meminfo AnonHugePages)" -ge 65536 ] ||
+	wrong "$(meminfo AnonHugePages) kB of the guest are in huge pages"
 end_guest
 echo '8 vCPUs, transparent huge pages: done'
 
 start_guest CPUS=2 FIRST=1 -- --kernel "$OLDEST" --hugepages=off -m 256 -c 2 -d disk.img
-[ "$(meminfo ShmemHugePages)" = 0 ] || wrong "$(meminfo ShmemHugePages) kB are in huge pages"
+[ "$(meminfo AnonHugePages)" = 0 ] || wrong "$(meminfo AnonHugePages) kB are in huge pages"
 end_guest
 echo 'small pages: done'
 exit $status
