@@ -153,6 +153,12 @@ buffers()
 	begin_bench table-batch "$((rounds / 20 + 1))" "$@"
 	end
 	record 'on one L1: a buffer, 32 in a kick, minimum' 'vtd, INVALIDATE' "$min" ns
+	begin_bench range "$((rounds / 20 + 1))" "$@"
+	end
+	record 'on one L1: a buffer, 32 in a kick, minimum' 'MAPs, one UNMAP' "$min" ns
+	begin_bench table-range "$((rounds / 20 + 1))" "$@"
+	end
+	record 'on one L1: a buffer, 32 in a kick, minimum' 'vtd, one for all' "$min" ns
 }
 
 # Whether a machine of QEMU's takes no virtio-iommu.

@@ -98,6 +98,8 @@ few=$((rounds / 20 + 1))
 	bench_each 32 batch "$few" $iommu
 	compare 'MAP and UNMAP, 32 in a kick'
 	buffer 32 'MAP and UNMAP'
+	bench_each 32 range "$few" $iommu
+	buffer 32 'MAPs, one UNMAP'
 }
 for format in smmuv3 vtd amd amd-pt riscv riscv-gipc; do
 	iommu="--iommu=virtio,tables=$format --device dma-engine"
@@ -107,5 +109,7 @@ for format in smmuv3 vtd amd amd-pt riscv riscv-gipc; do
 		buffer one "$format, INVALIDATE"
 		bench_each 32 table-batch "$few" $iommu
 		buffer 32 "$format, INVALIDATE"
+		bench_each 32 table-range "$few" $iommu
+		buffer 32 "$format, one for all"
 	}
 done

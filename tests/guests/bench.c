@@ -6,8 +6,12 @@
  * exit N          a read of the device's configuration: one exit from the guest and back
  * single N        a MAP and an UNMAP of a page, each in a kick of its own
  * batch N         as many MAPs as a batch holds in one kick, then the UNMAPs
+ * range N         as many MAPs of pages side by side, then one UNMAP of all
  * table-single N  an entry of a page table that is written, cleared, and an INVALIDATE
  * table-batch N   as many entries as a batch holds, then the INVALIDATEs in one kick
+ * table-range N   as many entries side by side, then one INVALIDATE of all
+ *
+ * Requests of all kinds are built before the clock starts.
  *
  * Prints the minimum and the median of one of them, a read or a buffer, in nanoseconds, then
  * the minimum in ticks: on x86 these are cycles. Then it sleeps, so that somebody can look at its
@@ -21,6 +25,7 @@
 #define IOVA	   0x10000000ULL
 #define CALIBRATE  100 /* ms */
 #define MAX_ROUNDS 100000
+#define SIZE_4K	   BIT_ULL(PAGE_4K)
 
 /* A counter of time, which no exit is needed to read. */
 static u64 ticks(void)
@@ -63,13 +68,17 @@ static u32 to_ns(u64 time, u64 calibration)
 static struct viommu iommu;
 static struct viommu_req_map maps[VIOMMU_BATCH];
 static struct viommu_req_unmap unmaps[VIOMMU_BATCH];
+static struct viommu_req_unmap unmap_all;
 static struct viommu_req_invalidate invalidates[VIOMMU_BATCH];
+static struct viommu_req_invalidate invalidate_all;
 static struct viommu_tail tails[VIOMMU_BATCH];
 static u64 page;
 
-static void prepare(void)
+static struct pasid_table table;
+static struct page_table pages;
+
+static void prepare_mappings(void)
 {
-	page = gpa_of(mem_alloc(iommu.granule, iommu.granule));
 	for (unsigned int i = 0; i < VIOMMU_BATCH; i++) {
 		u64 iova = IOVA + i * iommu.granule;
 
@@ -88,6 +97,20 @@ static void prepare(void)
 			.virt_end = iova + iommu.granule - 1,
 		};
 	}
+	unmap_all = unmaps[0];
+	unmap_all.virt_end = unmaps[VIOMMU_BATCH - 1].virt_end;
+}
+
+static void prepare_tables(void)
+{
+	for (unsigned int i = 0; i < VIOMMU_BATCH; i++)
+		pasid_table_inv_address(&table, 0, IOVA + i * SIZE_4K, 1, PAGE_4K, &invalidates[i]);
+	pasid_table_inv_address(&table, 0, IOVA, VIOMMU_BATCH, PAGE_4K, &invalidate_all);
+}
+
+static void queue(const void *req, u32 len, unsigned int i)
+{
+	viommu_queue(&iommu, req, len, &tails[i], sizeof(tails[i]));
 }
 
 static void send(unsigned int n)
@@ -100,31 +123,52 @@ static void send(unsigned int n)
 	}
 }
 
-static void mappings(unsigned int n)
+static void map(unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++)
-		viommu_queue(&iommu, &maps[i], sizeof(maps[i]), &tails[i], sizeof(tails[i]));
-	send(n);
-	for (unsigned int i = 0; i < n; i++)
-		viommu_queue(&iommu, &unmaps[i], sizeof(unmaps[i]), &tails[i], sizeof(tails[i]));
+		queue(&maps[i], sizeof(maps[i]), i);
 	send(n);
 }
 
-static struct pasid_table table;
-static struct page_table pages;
+static void mappings(unsigned int n)
+{
+	map(n);
+	for (unsigned int i = 0; i < n; i++)
+		queue(&unmaps[i], sizeof(unmaps[i]), i);
+	send(n);
+}
+
+static void range_of_mappings(unsigned int n)
+{
+	map(n);
+	queue(&unmap_all, sizeof(unmap_all), 0);
+	send(1);
+}
 
 /* What was not valid is not cached: only an entry that is cleared needs a request. */
-static void entries(unsigned int n)
+static void map_entries(unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++)
-		page_table_map(&pages, maps[i].virt_start, page, PAGE_4K, PAGE_WRITE | PAGE_USER);
+		page_table_map(&pages, IOVA + i * SIZE_4K, page, PAGE_4K, PAGE_WRITE | PAGE_USER);
+}
+
+static void entries(unsigned int n)
+{
+	map_entries(n);
 	for (unsigned int i = 0; i < n; i++) {
-		page_table_unmap(&pages, maps[i].virt_start);
-		pasid_table_inv_address(&table, 0, maps[i].virt_start, 1, PAGE_4K, &invalidates[i]);
-		viommu_queue(&iommu, &invalidates[i], sizeof(invalidates[i]), &tails[i],
-			     sizeof(tails[i]));
+		page_table_unmap(&pages, IOVA + i * SIZE_4K);
+		queue(&invalidates[i], sizeof(invalidates[i]), i);
 	}
 	send(n);
+}
+
+static void range_of_entries(unsigned int n)
+{
+	map_entries(n);
+	for (unsigned int i = 0; i < n; i++)
+		page_table_unmap(&pages, IOVA + i * SIZE_4K);
+	queue(&invalidate_all, sizeof(invalidate_all), 0);
+	send(1);
 }
 
 static void config(unsigned int n)
@@ -144,8 +188,10 @@ static const struct kind kinds[] = {
 	{"exit ", 1, false, config},
 	{"single ", 1, false, mappings},
 	{"batch ", VIOMMU_BATCH, false, mappings},
+	{"range ", VIOMMU_BATCH, false, range_of_mappings},
 	{"table-single ", 1, true, entries},
 	{"table-batch ", VIOMMU_BATCH, true, entries},
+	{"table-range ", VIOMMU_BATCH, true, range_of_entries},
 };
 
 static void sort(u64 *a, u32 nr)
@@ -182,8 +228,8 @@ static const struct kind *parse(const char *s, u32 *rounds)
 			return &kinds[i];
 		}
 	}
-	panic("bench: the command line is none of 'exit N', 'single N', 'batch N', "
-	      "'table-single N' and 'table-batch N'");
+	panic("bench: the command line is none of 'exit N', 'single N', 'batch N', 'range N', "
+	      "'table-single N', 'table-batch N' and 'table-range N'");
 }
 
 static void attach_tables(u32 endpoint)
@@ -226,7 +272,11 @@ int guest_main(void)
 	u64 calibration = calibrate();
 
 	start_iommu(kind->tables);
-	prepare();
+	page = gpa_of(mem_alloc(iommu.granule, iommu.granule));
+	if (kind->tables)
+		prepare_tables();
+	else
+		prepare_mappings();
 	kind->round(kind->buffers);
 	for (u32 i = 0; i < rounds; i++) {
 		u64 start = ticks();
