@@ -8,27 +8,14 @@
  */
 #include <endian.h>
 #include <errno.h>
-#include <limits.h>
-#include <linux/futex.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "iommu/dma.h"
 #include "iommu/iommu.h"
+#include "iommu/revocation.h"
 
 #define TLB_SHIFT 12
-
-static void futex_wait(_Atomic u32 *addr, u32 val)
-{
-	syscall(SYS_futex, addr, FUTEX_WAIT_PRIVATE, val, NULL, NULL, 0);
-}
-
-static void futex_wake_all(_Atomic u32 *addr)
-{
-	syscall(SYS_futex, addr, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
-}
 
 int dma_chan_init(struct dma_chan *chan, const struct guest_mem *mem, struct iommu_endpoint *ep,
 		  unsigned int max_open)
@@ -98,36 +85,56 @@ static void slot_close(struct dma_chan *chan, dma_handle_t n)
 
 	atomic_store(&slot->seq, atomic_load_explicit(&slot->seq, memory_order_relaxed) + 1);
 	if (atomic_load(&chan->waiting))
-		futex_wake_all(&slot->seq);
+		iommu_wake(chan->ep->iommu);
 	chan->free_slots[chan->nr_free++] = n;
 }
 
-void dma_chan_wait(struct dma_chan *chan, const struct iommu_scope *scope)
+/*
+ * Whether an access is open in the slot that @scope concerns. If the one of *@seq ended meanwhile
+ * this may be the range or the PASID of the next one. That began after the change: nothing to wait
+ * for either way.
+ */
+static bool slot_concerned(struct dma_slot *slot, const struct iommu_scope *scope, u32 *seq)
+{
+	*seq = atomic_load(&slot->seq);
+	return *seq & 1 &&
+	       iommu_ranges_meet(atomic_load_explicit(&slot->start, memory_order_acquire),
+				 atomic_load_explicit(&slot->last, memory_order_acquire),
+				 scope->start, scope->last, scope->top_ignored) &&
+	       iommu_scope_has_access(scope,
+				      atomic_load_explicit(&slot->pasid, memory_order_acquire));
+}
+
+bool dma_chan_over(struct dma_chan *chan, const struct iommu_scope *scope, struct dma_chan_pos *pos)
 {
 	u32 top = atomic_load(&chan->top);
 
-	for (u32 n = 0; n < top; n++) {
-		struct dma_slot *slot = &chan->slots[n];
-		u32 seq = atomic_load(&slot->seq);
+	if (pos->waits) {
+		if (atomic_load(&chan->slots[pos->slot].seq) == pos->seq)
+			return false;
+		dma_chan_leave(chan, pos);
+		pos->slot++;
+	}
+	for (; pos->slot < top; pos->slot++) {
+		struct dma_slot *slot = &chan->slots[pos->slot];
 
-		if (!(seq & 1))
-			continue;
-		/*
-		 * If the access of @seq ended meanwhile, this may be the range or the
-		 * PASID of the next one. That began after the change: nothing to wait for
-		 * either way.
-		 */
-		if (!iommu_ranges_meet(atomic_load_explicit(&slot->start, memory_order_acquire),
-				       atomic_load_explicit(&slot->last, memory_order_acquire),
-				       scope->start, scope->last, scope->top_ignored) ||
-		    !iommu_scope_has_access(scope, atomic_load_explicit(&slot->pasid,
-									memory_order_acquire)))
+		if (!slot_concerned(slot, scope, &pos->seq))
 			continue;
 		atomic_fetch_add(&chan->waiting, 1);
-		while (atomic_load(&slot->seq) == seq)
-			futex_wait(&slot->seq, seq);
-		atomic_fetch_sub(&chan->waiting, 1);
+		pos->waits = true;
+		/* Who ends it sees that somebody waits, or has ended it by now. */
+		if (atomic_load(&slot->seq) == pos->seq)
+			return false;
+		dma_chan_leave(chan, pos);
 	}
+	*pos = (struct dma_chan_pos){0};
+	return true;
+}
+
+void dma_chan_leave(struct dma_chan *chan, struct dma_chan_pos *pos)
+{
+	atomic_fetch_sub(&chan->waiting, 1);
+	pos->waits = false;
 }
 
 /* One thread writes: no locked instruction is needed. */

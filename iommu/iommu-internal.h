@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What iommu.c and tables.c share. All of it with iommu->lock. */
+/* What iommu.c, tables.c and revocation.c share. All of it with iommu->lock. */
 #ifndef LKVM_IOMMU_INTERNAL_H
 #define LKVM_IOMMU_INTERNAL_H
 
@@ -26,7 +26,17 @@ struct iommu_domain *iommu_domain_new(struct iommu *iommu, u32 id, enum domain_k
 /* Nobody translates through it any more. */
 void iommu_domain_free(struct iommu *iommu, struct iommu_domain *domain);
 
-/* After this no access of @ep relies on what @scope has taken away before. */
+/*
+ * Takes what the revocation's scope names from what @ep has cached, or all endpoints of @domain;
+ * the translation is gone already.
+ */
+void iommu_revoke_begin(struct iommu_revocation *rev, struct iommu_endpoint *ep);
+void iommu_revoke_domain_begin(struct iommu_revocation *rev, struct iommu_domain *domain);
+
+/*
+ * The same at once: after this no access of @ep relies on what @scope has taken away before. What
+ * others ask of the IOMMU waits as well, so this is for changes of who is attached to what.
+ */
 void iommu_revoke(struct iommu_endpoint *ep, const struct iommu_scope *scope);
 
 /*

@@ -13,6 +13,7 @@
 #include "iommu/dma.h"
 #include "iommu/format.h"
 #include "iommu/pasid-tables.h"
+#include "iommu/revocation.h"
 
 const struct iommu_scope iommu_scope_all = {
 	.last = UINT64_MAX,
@@ -47,10 +48,15 @@ int iommu_add_endpoint(struct iommu *iommu, struct iommu_endpoint *ep, u32 id)
 	pthread_mutex_init(&ep->chans_lock, NULL);
 
 	pthread_mutex_lock(&iommu->lock);
-	if (iommu_find_endpoint(iommu, id))
+	if (iommu_find_endpoint(iommu, id)) {
 		ret = -EEXIST;
-	else
+	} else if (iommu->nr_endpoints == IOMMU_MAX_ENDPOINTS) {
+		ret = -ENOSPC;
+	} else {
+		ep->index = iommu->nr_endpoints++;
+		iommu->by_index[ep->index] = ep;
 		list_add_tail(&ep->node, &iommu->endpoints);
+	}
 	pthread_mutex_unlock(&iommu->lock);
 	return ret;
 }
@@ -119,24 +125,6 @@ void iommu_domain_free(struct iommu *iommu, struct iommu_domain *domain)
 	free(domain);
 }
 
-/*
- * The change is written down before its generation is published. A reader of the entry that it
- * takes the place of finds out by the generation, which the fence keeps before it.
- */
-static void note_change(struct iommu_endpoint *ep, const struct iommu_scope *scope)
-{
-	u64 gen = atomic_load_explicit(&ep->gen, memory_order_relaxed) + 1;
-	struct iommu_change *change = &ep->changes[gen % IOMMU_NR_CHANGES];
-
-	atomic_thread_fence(memory_order_release);
-	atomic_store_explicit(&change->start, scope->start, memory_order_relaxed);
-	atomic_store_explicit(&change->last, scope->last, memory_order_relaxed);
-	atomic_store_explicit(&change->pasid, scope->pasid, memory_order_relaxed);
-	atomic_store_explicit(&change->id, scope->id, memory_order_relaxed);
-	atomic_store_explicit(&change->global, scope->global, memory_order_relaxed);
-	atomic_store(&ep->gen, gen);
-}
-
 #define TOP_SHIFT 56
 
 bool iommu_ranges_meet(u64 a_start, u64 a_last, u64 b_start, u64 b_last, bool top_ignored)
@@ -193,17 +181,6 @@ bool iommu_unchanged(const struct iommu_endpoint *ep, const struct iommu_cached 
 	/* The entries were what they should be if the oldest was not on its way out. */
 	atomic_thread_fence(memory_order_acquire);
 	return atomic_load_explicit(&ep->gen, memory_order_relaxed) - c->gen < IOMMU_NR_CHANGES;
-}
-
-void iommu_revoke(struct iommu_endpoint *ep, const struct iommu_scope *scope)
-{
-	struct dma_chan *chan;
-
-	note_change(ep, scope);
-	pthread_mutex_lock(&ep->chans_lock);
-	list_for_each_entry (chan, &ep->chans, node)
-		dma_chan_wait(chan, scope);
-	pthread_mutex_unlock(&ep->chans_lock);
 }
 
 void iommu_move(struct iommu_endpoint *ep, struct iommu_domain *domain, struct iommu_table *base)
@@ -352,14 +329,14 @@ out:
 	return ret;
 }
 
-int iommu_unmap(struct iommu *iommu, u32 domain_id, u64 start, u64 last)
+int iommu_unmap_begin(struct iommu *iommu, u32 domain_id, u64 start, u64 last,
+		      struct iommu_revocation *rev)
 {
-	struct iommu_scope scope = iommu_scope_all;
 	struct iommu_domain *domain;
-	struct iommu_endpoint *ep;
 	u64 removed = 0;
 	int ret;
 
+	iommu_revocation_init(rev, iommu);
 	pthread_mutex_lock(&iommu->lock);
 	ret = find_mapped_domain(iommu, domain_id, &domain);
 	if (ret)
@@ -372,12 +349,21 @@ int iommu_unmap(struct iommu *iommu, u32 domain_id, u64 start, u64 last)
 	if (ret || !removed)
 		goto out;
 	iommu->nr_mappings -= removed;
-	scope.start = start;
-	scope.last = last;
-	list_for_each_entry (ep, &domain->endpoints, peer)
-		iommu_revoke(ep, &scope);
+	rev->scope = iommu_scope_all;
+	rev->scope.start = start;
+	rev->scope.last = last;
+	iommu_revoke_domain_begin(rev, domain);
 out:
 	pthread_mutex_unlock(&iommu->lock);
+	return ret;
+}
+
+int iommu_unmap(struct iommu *iommu, u32 domain_id, u64 start, u64 last)
+{
+	struct iommu_revocation rev;
+	int ret = iommu_unmap_begin(iommu, domain_id, start, last, &rev);
+
+	iommu_revocation_wait(&rev);
 	return ret;
 }
 

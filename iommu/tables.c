@@ -11,6 +11,7 @@
 #include "iommu/dma.h"
 #include "iommu/format.h"
 #include "iommu/pasid-tables.h"
+#include "iommu/revocation.h"
 
 void iommu_set_format(struct iommu_endpoint *ep, const struct iommu_format *format,
 		      const struct iommu_limits *limits)
@@ -233,13 +234,13 @@ static int make_scope(const struct iommu_format *format, const struct iommu_inva
 	return 0;
 }
 
-int iommu_invalidate(struct iommu *iommu, u32 domain_id, const struct iommu_invalidation *inv)
+int iommu_invalidate_begin(struct iommu *iommu, u32 domain_id, const struct iommu_invalidation *inv,
+			   struct iommu_revocation *rev)
 {
 	struct iommu_domain *domain;
-	struct iommu_endpoint *ep;
-	struct iommu_scope scope;
 	int ret;
 
+	iommu_revocation_init(rev, iommu);
 	pthread_mutex_lock(&iommu->lock);
 	domain = iommu_find_domain(iommu, domain_id);
 	if (!domain)
@@ -247,11 +248,18 @@ int iommu_invalidate(struct iommu *iommu, u32 domain_id, const struct iommu_inva
 	else if (!domain->format)
 		ret = -EINVAL;
 	else
-		ret = make_scope(domain->format, inv, &scope);
-	if (!ret) {
-		list_for_each_entry (ep, &domain->endpoints, peer)
-			iommu_revoke(ep, &scope);
-	}
+		ret = make_scope(domain->format, inv, &rev->scope);
+	if (!ret)
+		iommu_revoke_domain_begin(rev, domain);
 	pthread_mutex_unlock(&iommu->lock);
+	return ret;
+}
+
+int iommu_invalidate(struct iommu *iommu, u32 domain_id, const struct iommu_invalidation *inv)
+{
+	struct iommu_revocation rev;
+	int ret = iommu_invalidate_begin(iommu, domain_id, inv, &rev);
+
+	iommu_revocation_wait(&rev);
 	return ret;
 }

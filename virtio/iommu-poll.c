@@ -106,25 +106,68 @@ static void serve(struct virtio_worker *w)
 		atomic_store(&viommu->poll.on, false);
 		if (may_go_on(viommu) && virtq_enable_kick(w->vq))
 			viommu_serve_kick(viommu);
+		viommu_await(viommu);
 		pthread_mutex_unlock(&viommu->poll.lock);
 	}
+}
+
+static bool is_thread(const struct virtio_iommu *viommu)
+{
+	return viommu->iommu->config.poll_us &&
+	       pthread_equal(viommu->poll.worker.thread, pthread_self());
+}
+
+bool viommu_poll_must_stop(struct virtio_iommu *viommu)
+{
+	return is_thread(viommu) && atomic_load(&viommu->poll.worker.stop);
+}
+
+/* Of a vCPU, which the thread lets in if it is at work. */
+static void lock_out_of_turn(struct virtio_iommu *viommu)
+{
+	atomic_store(&viommu->poll.awaited, true);
+	pthread_mutex_lock(&viommu->poll.lock);
+	atomic_store(&viommu->poll.awaited, false);
+}
+
+void viommu_poll_unlock(struct virtio_iommu *viommu)
+{
+	if (viommu->iommu->config.poll_us)
+		pthread_mutex_unlock(&viommu->poll.lock);
+	if (!is_thread(viommu))
+		pthread_mutex_unlock(&viommu->vdev.lock);
+}
+
+void viommu_poll_lock(struct virtio_iommu *viommu)
+{
+	if (is_thread(viommu)) {
+		pthread_mutex_lock(&viommu->poll.lock);
+		return;
+	}
+	pthread_mutex_lock(&viommu->vdev.lock);
+	if (viommu->iommu->config.poll_us)
+		lock_out_of_turn(viommu);
 }
 
 void viommu_poll_kick(struct virtio_iommu *viommu)
 {
 	if (!viommu->iommu->config.poll_us) {
 		viommu_serve_kick(viommu);
+		viommu_await(viommu);
 		return;
 	}
 	if (atomic_load(&viommu->poll.on))
 		return;
-	atomic_store(&viommu->poll.awaited, true);
-	pthread_mutex_lock(&viommu->poll.lock);
-	atomic_store(&viommu->poll.awaited, false);
+	lock_out_of_turn(viommu);
 	viommu_serve_kick(viommu);
 	pthread_mutex_unlock(&viommu->poll.lock);
 	if (now_us() >= atomic_load(&viommu->poll.rest_until))
 		eventfd_write(viommu->poll.wake_fd, 1);
+	if (!viommu->nr_waiting)
+		return;
+	lock_out_of_turn(viommu);
+	viommu_await(viommu);
+	pthread_mutex_unlock(&viommu->poll.lock);
 }
 
 void viommu_poll_start(struct virtio_iommu *viommu)
@@ -133,10 +176,19 @@ void viommu_poll_start(struct virtio_iommu *viommu)
 		virtio_worker_start(&viommu->poll.worker);
 }
 
+/* The thread may be asleep until an access ends. */
+static void wake_thread(struct virtio_iommu *viommu)
+{
+	atomic_store(&viommu->poll.worker.stop, true);
+	iommu_wake(viommu->iommu);
+}
+
 void viommu_poll_stop(struct virtio_iommu *viommu)
 {
-	if (viommu->iommu->config.poll_us)
-		virtio_worker_stop(&viommu->poll.worker);
+	if (!viommu->iommu->config.poll_us)
+		return;
+	wake_thread(viommu);
+	virtio_worker_stop(&viommu->poll.worker);
 }
 
 int viommu_poll_init(struct virtio_iommu *viommu)
@@ -163,6 +215,7 @@ void viommu_poll_destroy(struct virtio_iommu *viommu)
 {
 	if (!viommu->iommu->config.poll_us)
 		return;
+	wake_thread(viommu);
 	virtio_worker_destroy(&viommu->poll.worker);
 	pthread_mutex_destroy(&viommu->poll.lock);
 	close(viommu->poll.wake_fd);

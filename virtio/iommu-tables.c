@@ -88,7 +88,6 @@ int viommu_invalidate(struct virtio_iommu *viommu, const void *req, struct viomm
 	u32 domain = le32toh(r->domain), flags = le16toh(r->flags);
 	int ret = -EINVAL;
 
-	(void)reply;
 	if (!is_malformed(r)) {
 		/* Only leaves are cached here, so LEAF makes no difference. */
 		const struct iommu_invalidation inv = {
@@ -102,7 +101,7 @@ int viommu_invalidate(struct virtio_iommu *viommu, const void *req, struct viomm
 			.page_bits = r->page_size,
 		};
 
-		ret = iommu_invalidate(viommu->iommu, domain, &inv);
+		ret = iommu_invalidate_begin(viommu->iommu, domain, &inv, &reply->rev);
 	}
 	trace(TRACE_IOMMU,
 	      "invalidate domain=%u scope=%u caches=0x%x flags=0x%x pasid=%u id=0x%llx "

@@ -16,6 +16,7 @@
 
 #define QUEUE_SIZE 256
 
+static_assert(VIRTIO_IOMMU_MAX_WAITING == QUEUE_SIZE, "a queue can wait as a whole");
 static_assert(VIOMMU_T_INVALIDATE < VIRTIO_IOMMU_NR_TYPES &&
 		      VIOMMU_S_NOMEM < VIRTIO_IOMMU_NR_STATUSES,
 	      "every request and answer is counted");
@@ -121,10 +122,10 @@ static int do_unmap(struct virtio_iommu *viommu, const void *req, struct viommu_
 	const struct viommu_unmap *r = req;
 	u64 start = le64toh(r->virt_start), last = le64toh(r->virt_end);
 	int ret = all_zero(r->reserved, sizeof(r->reserved))
-			  ? iommu_unmap(viommu->iommu, le32toh(r->domain), start, last)
+			  ? iommu_unmap_begin(viommu->iommu, le32toh(r->domain), start, last,
+					      &reply->rev)
 			  : -EINVAL;
 
-	(void)reply;
 	trace(TRACE_IOMMU, "unmap domain=%u iova=0x%llx-0x%llx: %s", le32toh(r->domain),
 	      (unsigned long long)start, (unsigned long long)last,
 	      viommu_status_name(viommu_status(ret)));
@@ -209,13 +210,19 @@ static u64 get(const _Atomic u64 *counter)
 	return atomic_load_explicit(counter, memory_order_relaxed);
 }
 
+void viommu_count_answer(struct virtio_iommu *viommu, u8 type, u8 status)
+{
+	count(&viommu->answered[type][status]);
+}
+
 /*
  * Returns the used length: 0 when nothing is written, otherwise all that the request
  * defines as writable, also on an error: drivers take any other length for a request
  * that was not served. A driver that supplies more than that finds the rest as it
- * was, so that no descriptor makes a request expensive.
+ * was, so that no descriptor makes a request expensive. *@aside: there is no answer yet.
  */
-static u32 serve(struct virtio_iommu *viommu, struct virtq *vq, const struct virtq_chain *chain)
+static u32 serve(struct virtio_iommu *viommu, struct virtq *vq, const struct virtq_chain *chain,
+		 bool *aside)
 {
 	u8 buf[sizeof(struct viommu_attach_table)] = {0};
 	struct viommu_tail tail = {0};
@@ -225,6 +232,7 @@ static u32 serve(struct virtio_iommu *viommu, struct virtq *vq, const struct vir
 	ssize_t got;
 	int ret;
 
+	*aside = false;
 	if (chain->in_len < sizeof(tail))
 		return 0;
 	got = virtq_copy_out(vq, chain, 0, buf, sizeof(buf));
@@ -246,7 +254,9 @@ static u32 serve(struct virtio_iommu *viommu, struct virtq *vq, const struct vir
 	if (virtq_copy_in(vq, chain, 0, reply.properties, room) < 0 ||
 	    virtq_copy_in(vq, chain, room, &tail, sizeof(tail)) < 0)
 		return 0;
-	count(&viommu->answered[buf[0]][tail.status]);
+	*aside = viommu_set_aside(viommu, &reply.rev, buf[0], chain->head, room + sizeof(tail));
+	if (!*aside)
+		viommu_count_answer(viommu, buf[0], tail.status);
 	return room + sizeof(tail);
 }
 
@@ -258,14 +268,16 @@ unsigned int viommu_serve_waiting(struct virtio_iommu *viommu)
 	/* No more than can wait at a time: a driver that goes on is served by the next call. */
 	while (!atomic_load(viommu->stopping) && n < vq->size &&
 	       virtq_pop(vq, &viommu->request) > 0) {
-		u32 len = serve(viommu, vq, &viommu->request);
+		bool aside;
+		u32 len = serve(viommu, vq, &viommu->request, &aside);
 
 		if (!len)
 			count(&viommu->unanswered);
-		if (virtq_push(vq, viommu->request.head, len))
+		if (!aside && virtq_push(vq, viommu->request.head, len))
 			return n;
 		n++;
 	}
+	n += viommu_answer_waiting(viommu);
 	virtq_publish(vq);
 	return n;
 }
@@ -402,8 +414,13 @@ static int queue_start(struct virtio_device *vdev, unsigned int index)
 	struct virtio_iommu *viommu = to_viommu(vdev);
 
 	if (index == VIOMMU_REQUESTQ) {
-		/* Requests may wait already: the driver can kick before DRIVER_OK. */
+		/*
+		 * Requests may wait already: the driver can kick before DRIVER_OK. The write to a
+		 * register that starts the queue keeps vdev->lock.
+		 */
+		viommu->in_place = true;
 		viommu_serve_kick(viommu);
+		viommu->in_place = false;
 		viommu_poll_start(viommu);
 		return 0;
 	}
@@ -418,9 +435,11 @@ static void queue_stop(struct virtio_device *vdev, unsigned int index)
 {
 	struct virtio_iommu *viommu = to_viommu(vdev);
 
-	/* Of vCPUs none is running: they have vdev->lock, as the caller. */
+	/* Of vCPUs none is running: they have vdev->lock, as the caller, or look again when they
+	 * do. */
 	if (index == VIOMMU_REQUESTQ) {
 		viommu_poll_stop(viommu);
+		viommu_forget_waiting(viommu);
 		return;
 	}
 	pthread_mutex_lock(&viommu->event_lock);
@@ -491,11 +510,12 @@ static void stat(struct virtio_device *vdev, struct report *r)
 		report_object_end(r);
 	}
 	report_u64(r, "unanswered", get(&viommu->unanswered));
+	report_u64(r, "waiting", viommu->nr_waiting);
 	report_object_end(r);
 
 	/* event_lock may be held by a thread that waits for who reads its messages. */
 	report_u64(r, "events_dropped", get(&viommu->dropped));
-	/* A request holds iommu->lock, maybe for long. */
+	/* A DETACH holds iommu->lock, maybe for long. */
 	report_u64(r, "mappings", get(&viommu->iommu->nr_mappings));
 	report_u64(r, "tables", get(&viommu->iommu->nr_tables));
 }

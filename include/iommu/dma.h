@@ -53,7 +53,7 @@ struct dma_chan {
 	struct dma_slot *slots;
 	unsigned int nr_slots;
 	_Atomic u32 top; /* slots from here on were never used */
-	_Atomic u32 waiting; /* somebody sleeps on a slot's seq */
+	_Atomic u32 waiting; /* revocations that wait for an access to end */
 	u16 *free_slots; /* a stack of the free ones */
 	unsigned int nr_free;
 
@@ -71,6 +71,8 @@ typedef u16 dma_handle_t;
  */
 int dma_chan_init(struct dma_chan *chan, const struct guest_mem *mem, struct iommu_endpoint *ep,
 		  unsigned int max_open);
+
+/* While no revocation is on its way that concerns the endpoint. */
 void dma_chan_destroy(struct dma_chan *chan);
 
 /*
@@ -116,11 +118,23 @@ typedef bool dma_doorbell(void *opaque, u64 gpa, u32 val);
  */
 int dma_post32(struct dma_chan *chan, u64 iova, u32 val, dma_doorbell *doorbell, void *opaque);
 
+/* How far a revocation has come in a channel; all 0: it begins. */
+struct dma_chan_pos {
+	u32 slot; /* those before it hold nothing up */
+	u32 seq; /* of the access in @slot that is waited for */
+	bool waits; /* there is one */
+};
+
 /*
- * Waits until no access of @chan that @scope concerns and was opened before the call is
- * open, whatever its ID. Called after the translation is gone and the endpoint's
- * generation was raised; never with a lock that an access needs to end.
+ * Goes on from @pos. True, with @pos at its beginning again: no access of @chan is open that
+ * @scope concerns, whatever its ID, and that was opened before the first call. False: one is, and
+ * when it ends iommu_wake() is called. Called after the translation is gone and the endpoint's
+ * generation was raised.
  */
-void dma_chan_wait(struct dma_chan *chan, const struct iommu_scope *scope);
+bool dma_chan_over(struct dma_chan *chan, const struct iommu_scope *scope,
+		   struct dma_chan_pos *pos);
+
+/* After a false: nobody waits there any more. */
+void dma_chan_leave(struct dma_chan *chan, struct dma_chan_pos *pos);
 
 #endif /* LKVM_IOMMU_DMA_H */

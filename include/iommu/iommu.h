@@ -10,8 +10,9 @@
  *
  * Locks, in this order:
  *   iommu->lock    attachments, the list of domains, the bypass setting, and all
- *                  changes of mappings. Held while a revocation waits for
- *                  accesses that are open, so an open access never takes it.
+ *                  changes of mappings. Held while ATTACH, DETACH and the like wait
+ *                  for accesses that are open, so an open access never takes it;
+ *                  not while UNMAP and INVALIDATE do.
  *   ep->chans_lock the list of the endpoint's DMA channels.
  */
 #ifndef LKVM_IOMMU_IOMMU_H
@@ -105,6 +106,9 @@ struct iommu_scope {
 #define IOMMU_EACH_PASID (~0U - 1)
 #define IOMMU_NO_ID	 (~0U)
 
+/* More than a machine has places for devices. */
+#define IOMMU_MAX_ENDPOINTS 128
+
 /* An endpoint remembers so many changes; what was cached before those is looked up anew. */
 #define IOMMU_NR_CHANGES 32
 
@@ -115,6 +119,7 @@ struct iommu_change {
 };
 
 struct iommu;
+struct iommu_revocation;
 struct guest_mem;
 
 struct iommu_endpoint {
@@ -122,6 +127,7 @@ struct iommu_endpoint {
 	struct list_head node; /* in iommu->endpoints */
 	struct list_head peer; /* in domain->endpoints */
 	u32 id;
+	unsigned int index; /* in iommu->by_index */
 
 	/* Fixed while the guest runs. NULL: it takes no page tables. */
 	const struct iommu_format *format;
@@ -148,10 +154,13 @@ struct iommu {
 	struct iommu_config config;
 	pthread_mutex_t lock;
 	struct list_head endpoints;
+	struct iommu_endpoint *by_index[IOMMU_MAX_ENDPOINTS]; /* fixed while the guest runs */
+	unsigned int nr_endpoints;
 	struct list_head domains;
 	_Atomic u64 nr_mappings; /* read without the lock */
 	_Atomic u64 nr_tables; /* at most as many as mappings; as above */
 	_Atomic bool bypass;
+	_Atomic u32 wakes; /* rises when who waits for an access to end should look again */
 
 	/* Told of each fault, in the thread of the access, which is still open. */
 	void (*report)(void *opaque, const struct iommu_fault *fault);
@@ -161,7 +170,7 @@ struct iommu {
 int iommu_init(struct iommu *iommu, const struct iommu_config *config);
 void iommu_destroy(struct iommu *iommu);
 
-/* Before the guest runs. @id must be new (-EEXIST). */
+/* Before the guest runs. @id must be new (-EEXIST); -ENOSPC: IOMMU_MAX_ENDPOINTS are there. */
 int iommu_add_endpoint(struct iommu *iommu, struct iommu_endpoint *ep, u32 id);
 
 /* Before the guest runs: the endpoint takes page tables in @format, which may be NULL. */
@@ -202,6 +211,13 @@ int iommu_map(struct iommu *iommu, u32 domain_id, const struct mapping *m);
  * a mapping, or ends before it starts; nothing is removed then.
  */
 int iommu_unmap(struct iommu *iommu, u32 domain_id, u64 start, u64 last);
+
+/*
+ * The same without the wait: when it returns the mappings are gone, and @rev is over when no access
+ * relies on them. It is over at once after an error.
+ */
+int iommu_unmap_begin(struct iommu *iommu, u32 domain_id, u64 start, u64 last,
+		      struct iommu_revocation *rev);
 
 /* Detaches every endpoint and drops every domain; the bypass setting stays. */
 void iommu_detach_all(struct iommu *iommu);
@@ -253,6 +269,10 @@ struct iommu_invalidation {
  * the last address.
  */
 int iommu_invalidate(struct iommu *iommu, u32 domain_id, const struct iommu_invalidation *inv);
+
+/* The same without the wait, as iommu_unmap_begin(). */
+int iommu_invalidate_begin(struct iommu *iommu, u32 domain_id, const struct iommu_invalidation *inv,
+			   struct iommu_revocation *rev);
 
 /*
  * Translation for one access, by the channel that published it: the longest run

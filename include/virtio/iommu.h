@@ -5,11 +5,16 @@
  *
  * Requests are served in the thread of the vCPU that kicks, all that wait, with one
  * store that makes the answers visible; with poll=, for a while by a thread of the device's.
+ *
+ * An UNMAP or INVALIDATE that has to wait for an access to end is put aside: what it changes is
+ * changed, those behind it are served, and other vCPUs can kick, read registers and reset the
+ * device. Who served it waits, outside of all locks, until it is answered.
  */
 #ifndef LKVM_VIRTIO_IOMMU_H
 #define LKVM_VIRTIO_IOMMU_H
 
 #include "iommu/iommu.h"
+#include "iommu/revocation.h"
 #include "util/feature.h"
 #include "virtio/device.h"
 #include "virtio/worker.h"
@@ -21,11 +26,28 @@
 #define VIRTIO_IOMMU_NR_TYPES	 8
 #define VIRTIO_IOMMU_NR_STATUSES 9
 
+/* A request that is OK once an access has ended; the status is written, but not published. */
+struct viommu_waiting {
+	struct iommu_revocation rev;
+	pthread_t who; /* waits for it */
+	u16 head; /* of the chain */
+	u32 len; /* used length */
+	u8 type;
+};
+
+#define VIRTIO_IOMMU_MAX_WAITING 256
+
 struct virtio_iommu {
 	struct virtio_device vdev;
 	struct iommu *iommu;
 	const _Atomic bool *stopping; /* the machine is: leave the request loop */
-	struct virtq_chain request; /* of who serves requests */
+
+	/* Of who serves requests: a vCPU with vdev.lock, or with poll=, who has poll.lock. */
+	struct virtq_chain request;
+	struct viommu_waiting waiting[VIRTIO_IOMMU_MAX_WAITING];
+	_Atomic unsigned int nr_waiting; /* read without a lock, too */
+	bool in_place; /* it cannot leave its locks: who has to wait does so at once */
+
 	_Atomic u64 answered[VIRTIO_IOMMU_NR_TYPES][VIRTIO_IOMMU_NR_STATUSES];
 	_Atomic u64 unanswered; /* unknown, or no room for an answer */
 
@@ -41,8 +63,8 @@ struct virtio_iommu {
 	} poll;
 
 	/*
-	 * Guards the event queue. Faults come from the threads of devices while an
-	 * UNMAP, with vdev.lock, may be waiting for these: so this is a lock apart.
+	 * Guards the event queue. Faults come from the threads of devices while a
+	 * DETACH, with vdev.lock, may be waiting for these: so this is a lock apart.
 	 */
 	pthread_mutex_t event_lock;
 	bool events_running;

@@ -10,6 +10,7 @@
 #include "blk-guest.h"
 #include "capture.h"
 #include "iommu/dma.h"
+#include "iommu/report.h"
 #include "revoker.h"
 
 #define DOMAIN	1
@@ -188,7 +189,7 @@ static void unmap_nothing(void)
 {
 	CHECK_EQ(iommu_unmap(&guest.iommu, DOMAIN, data(NR_PAGES), UINT64_MAX), 0);
 	/* Across the border of what the disk uses: refused, and nothing is waited for. */
-	CHECK_EQ(iommu_unmap(&guest.iommu, DOMAIN, data(1) + 1, UINT64_MAX), -ERANGE);
+	CHECK_EQ(iommu_unmap(&guest.iommu, DOMAIN, data(0) + 1, UINT64_MAX), -ERANGE);
 }
 
 static void map_more(void)
@@ -221,31 +222,73 @@ static void change_bypass(void)
 	CHECK(!other_reaches(data(NR_PAGES)));
 }
 
+static void look(void)
+{
+	const struct iommu_report_filter all = {.mappings = true};
+	const struct timespec at_once = {0};
+	struct report *r = report_new(true, 1 << 20);
+
+	report_object_begin(r, NULL);
+	CHECK_EQ(iommu_report(&guest.iommu, r, &all, &at_once), 0);
+	report_object_end(r);
+	report_free(r);
+}
+
+static void (*const others[])(void) = {
+	unmap_other_page, unmap_nothing,	 map_more, detach_other,
+	change_bypass,	  unmap_in_other_domain, look};
+
+/* The disk keeps a request, and there is another endpoint in its domain. */
+static void start_with_other(void)
+{
+	start(1);
+	CHECK_EQ(iommu_add_endpoint(&guest.iommu, &other, OTHER), 0);
+	CHECK_EQ(dma_chan_init(&other_chan, &guest.mem, &other, 1), 0);
+	CHECK_EQ(iommu_attach(&guest.iommu, DOMAIN, OTHER, false), 0);
+	make_stuck(&guest.queues[0], VIRTIO_BLK_T_IN, 1);
+}
+
+static void end_with_other(void)
+{
+	CHECK(wait_used(&guest.queues[0], 1));
+	CHECK_EQ(get_status(&guest.queues[0]), VIRTIO_BLK_S_OK);
+	dma_chan_destroy(&other_chan);
+	blk_guest_end();
+}
+
 TEST(nobody_else_waits_for_the_disk)
 {
-	static void (*const others[])(void) = {unmap_other_page, unmap_nothing,
-					       map_more,	 detach_other,
-					       change_bypass,	 unmap_in_other_domain};
-	struct driver_queue *q = &guest.queues[0];
-
 	for (unsigned int i = 0; i < ARRAY_SIZE(others); i++) {
 		struct revoker r;
 
-		start(1);
-		CHECK_EQ(iommu_add_endpoint(&guest.iommu, &other, OTHER), 0);
-		CHECK_EQ(dma_chan_init(&other_chan, &guest.mem, &other, 1), 0);
-		CHECK_EQ(iommu_attach(&guest.iommu, DOMAIN, OTHER, false), 0);
-		make_stuck(q, VIRTIO_BLK_T_IN, 1);
+		start_with_other();
 		revoker_start(&r, others[i]);
-		CHECK(!revoker_waits(&r, &q->vq->dma));
+		CHECK(!revoker_waits(&r, &guest.queues[0].vq->dma));
 		CHECK_EQ(disk_count(&tdisk.finished), 0);
 		gate_open();
 		revoker_join(&r);
-		CHECK(wait_used(q, 1));
-		CHECK_EQ(get_status(q), VIRTIO_BLK_S_OK);
+		CHECK(wait_used(&guest.queues[0], 1));
 		CHECK_EQ(memcmp(hva(data(0)), tdisk.data, REQUEST), 0);
-		dma_chan_destroy(&other_chan);
-		blk_guest_end();
+		end_with_other();
+	}
+}
+
+TEST(nobody_else_waits_for_who_waits_for_the_disk)
+{
+	way = unmap_page;
+	for (unsigned int i = 0; i < ARRAY_SIZE(others); i++) {
+		struct revoker r;
+
+		start_with_other();
+		revoker_start(&r, take_page);
+		CHECK(revoker_waits(&r, &guest.queues[0].vq->dma));
+		others[i]();
+		CHECK(!atomic_load(&r.done));
+		CHECK_EQ(disk_count(&tdisk.finished), 0);
+		gate_open();
+		revoker_join(&r);
+		CHECK_EQ(finished, 1);
+		end_with_other();
 	}
 }
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "dma-guest.h"
+#include "iommu/revocation.h"
 #include "revoker.h"
 #include "unit.h"
 
@@ -249,13 +250,17 @@ TEST(unmap_does_not_wait_for_later_accesses)
 
 static void do_wait(void)
 {
-	static const struct iommu_scope all = {
+	struct iommu_endpoint *ep = d.chans[0][0].ep;
+	struct iommu_revocation rev;
+
+	iommu_revocation_init(&rev, ep->iommu);
+	rev.scope = (struct iommu_scope){
 		.last = UINT64_MAX,
 		.pasid = IOMMU_EACH_PASID,
 		.id = IOMMU_NO_ID,
 	};
-
-	dma_chan_wait(&d.chans[0][0], &all);
+	rev.endpoints[0] = BIT_ULL(ep->index);
+	iommu_revocation_wait(&rev);
 }
 
 TEST(every_waiter_wakes_up)
