@@ -6,227 +6,15 @@
  * misses: a search touches a few lines of each node, and a node's lines are
  * fetched at once.
  *
- * Nodes come from slabs that are released with the store only. Adding reserves all
- * the nodes it may need before it changes anything; removing needs none.
- *
- * A lookup takes no lock. A change makes the store's sequence number odd and, when it is done,
- * even; a lookup in which the number was not the same even one all the time may have read
- * anything, and begins anew. It follows no pointer and trusts no index before it knows that they
- * were read in peace, and a node, whatever becomes of it, is memory of the store.
+ * Adding reserves all the nodes it may need before it changes anything; removing needs none.
  */
 #include <assert.h>
 #include <errno.h>
 #include <sched.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
-#include "iommu/mapping-debug.h"
-
-#define CACHE_LINE 64
-#define NODE_SIZE  1024
-
-/* Keys are searched in blocks of one cache line. */
-#define BLOCK (CACHE_LINE / sizeof(u64))
-
-/* Entries of a leaf are moved some at a time, so that there is room for a few more than it has. */
-#define MOVE 4
-
-#define LEAF_ROOM 40U
-#define LEAF_MAX  (LEAF_ROOM - MOVE)
-#define INNER_MAX 56U
-
-/*
- * Below the minimum a node is merged with a neighbour if the sum leaves room for a
- * while, else the two share evenly. Together with the place where a node is split
- * this keeps a guest that adds and removes at a border from splitting and merging
- * again and again.
- */
-#define LEAF_MIN	(LEAF_MAX / 3)
-#define LEAF_MERGE_MAX	(LEAF_MAX * 4 / 5)
-#define LEAF_EDGE	(LEAF_MIN + 3)
-#define INNER_MIN	(INNER_MAX / 3)
-#define INNER_MERGE_MAX (INNER_MAX * 4 / 5)
-
-/* Enough for 2^64 mappings in nodes at their minimum. */
-#define HEIGHT_MAX 16
-
-#define SLAB_MIN_SIZE (4 * KiB)
-#define SLAB_MAX_SIZE (2 * MiB) /* a huge page on the architectures that matter */
-
-/* Keys past @nr are ~0, so that a search needs no bound: nothing is greater. */
-struct leaf {
-	u16 nr;
-	u8 flags[LEAF_ROOM];
-	struct leaf *next;
-	u64 last[LEAF_ROOM] __attribute__((aligned(CACHE_LINE)));
-	struct {
-		u64 start;
-		u64 gpa;
-	} val[LEAF_ROOM];
-};
-
-/*
- * @key[i] is the highest IOVA that belongs to @child[i], mapped or not; the last
- * child takes the rest. No mapping crosses a key. @guide repeats the last key of
- * each block but the last, to save the search a cache line a block.
- */
-struct inner {
-	u16 nr; /* children */
-	u64 guide[INNER_MAX / BLOCK - 1];
-	u64 key[INNER_MAX] __attribute__((aligned(CACHE_LINE)));
-	void *child[INNER_MAX];
-};
-
-_Static_assert(sizeof(struct leaf) <= NODE_SIZE, "a leaf is a node");
-_Static_assert(sizeof(struct inner) <= NODE_SIZE, "an inner node is a node");
-_Static_assert(LEAF_ROOM % BLOCK == 0 && INNER_MAX % BLOCK == 0, "search reads whole blocks");
-
-struct free_node {
-	struct free_node *next;
-};
-
-struct slab {
-	struct slab *next;
-	size_t size; /* bytes, this header included */
-} __attribute__((aligned(CACHE_LINE)));
-
-/*
- * The way to a leaf: at level l (1 is just above the leaves) child idx[l] of
- * node[l] was taken. The leaf is where the IOVAs lo..hi belong.
- */
-struct path {
-	struct leaf *leaf;
-	u64 lo;
-	u64 hi;
-	struct inner *node[HEIGHT_MAX + 1];
-	unsigned int idx[HEIGHT_MAX + 1];
-};
-
-struct mapping_store {
-	_Atomic u32 seq; /* odd: a change is going on */
-	_Atomic u32 disturbed; /* lookups that changes have to leave alone for once */
-	void *root;
-	unsigned int height; /* 0: the root is a leaf */
-	u64 count;
-
-	/*
-	 * Where the last change was, and often the next one is. No leaf when nodes
-	 * were split or merged since.
-	 */
-	struct path cursor;
-
-	u64 shape; /* another one, never used before, whenever a leaf is freed */
-	u64 visits; /* nodes that changes have come to, for tests */
-
-	struct free_node *free_nodes;
-	size_t nr_free; /* nodes in free_nodes or never used yet */
-	size_t nr_reserved; /* how many of them the operation that runs may take */
-	struct slab *slabs; /* in the order they were allocated */
-	struct slab *last_slab;
-	struct slab *cur_slab; /* has the next node that was never used */
-	size_t cur_used; /* bytes of cur_slab, its header included */
-};
-
-/*
- * Where this thread's last lookup ended, and often the next one does. Of use only to
- * the store that has the same shape.
- */
-static __thread struct {
-	u64 shape;
-	const struct leaf *leaf;
-} hint;
-
-/* Of a lookup, which reads what may change meanwhile. */
-#define RACY __attribute__((no_sanitize("thread")))
-
-/* So often a lookup begins anew before it keeps changes away. */
-#define LOOKUP_TRIES 16
-
-static void *default_alloc(size_t align, size_t size)
-{
-	void *mem = aligned_alloc(align, size);
-
-	/* Saves a tenth of the time when mappings are many; a host without is only slower. */
-	if (mem && align >= SLAB_MAX_SIZE)
-		madvise(mem, size, MADV_HUGEPAGE);
-	return mem;
-}
-
-void *(*mapping_store_alloc)(size_t align, size_t size) = default_alloc;
-
-static size_t slab_nodes(const struct slab *slab)
-{
-	return (slab->size - sizeof(*slab)) / NODE_SIZE;
-}
-
-static int grow(struct mapping_store *store)
-{
-	size_t size = SLAB_MIN_SIZE;
-	struct slab *slab;
-
-	if (store->last_slab)
-		size = min(store->last_slab->size * 2, (size_t)SLAB_MAX_SIZE);
-	slab = mapping_store_alloc(size == SLAB_MAX_SIZE ? size : CACHE_LINE, size);
-	if (!slab)
-		return -ENOMEM;
-	slab->next = NULL;
-	slab->size = size;
-
-	if (store->last_slab) {
-		store->last_slab->next = slab;
-	} else {
-		store->slabs = slab;
-		store->cur_slab = slab;
-		store->cur_used = sizeof(*slab);
-	}
-	store->last_slab = slab;
-	store->nr_free += slab_nodes(slab);
-	return 0;
-}
-
-static int reserve_nodes(struct mapping_store *store, size_t nr)
-{
-	int ret = 0;
-
-	while (!ret && store->nr_free < nr)
-		ret = grow(store);
-	store->nr_reserved = nr;
-	return ret;
-}
-
-/* The caller has reserved it. */
-static void *alloc_node(struct mapping_store *store)
-{
-	void *node = store->free_nodes;
-
-	assert(store->nr_reserved && store->nr_free);
-	store->nr_reserved--;
-	store->nr_free--;
-	if (node) {
-		store->free_nodes = store->free_nodes->next;
-		return node;
-	}
-	/* What is free and in no list lies behind what is used of the slabs. */
-	assert(store->cur_slab);
-	if (store->cur_used + NODE_SIZE > store->cur_slab->size) {
-		store->cur_slab = store->cur_slab->next;
-		store->cur_used = sizeof(struct slab);
-	}
-	node = (char *)store->cur_slab + store->cur_used;
-	store->cur_used += NODE_SIZE;
-	return node;
-}
-
-static void free_node(struct mapping_store *store, void *node)
-{
-	struct free_node *free_node = node;
-
-	free_node->next = store->free_nodes;
-	store->free_nodes = free_node;
-	store->nr_free++;
-}
+#include "mapping-internal.h"
 
 static void new_shape(struct mapping_store *store)
 {
@@ -243,7 +31,7 @@ static void fill_keys(u64 *key, unsigned int from, unsigned int to)
 
 static struct leaf *new_leaf(struct mapping_store *store)
 {
-	struct leaf *leaf = alloc_node(store);
+	struct leaf *leaf = node_pool_take(&store->pool);
 
 	leaf->nr = 0;
 	leaf->next = NULL;
@@ -253,41 +41,11 @@ static struct leaf *new_leaf(struct mapping_store *store)
 
 static struct inner *new_inner(struct mapping_store *store)
 {
-	struct inner *node = alloc_node(store);
+	struct inner *node = node_pool_take(&store->pool);
 
 	node->nr = 0;
 	fill_keys(node->key, 0, INNER_MAX);
 	return node;
-}
-
-/* How many keys of a block are below @x; no branch to mispredict. */
-RACY static inline unsigned int block_rank(const u64 *key, u64 x)
-{
-	unsigned int n = 0;
-
-	for (unsigned int i = 0; i < BLOCK; i++)
-		n += key[i] < x;
-	return n;
-}
-
-/* Index of the first mapping that ends at or after @iova; nr if none does. */
-RACY static inline unsigned int leaf_rank(const struct leaf *leaf, u64 iova)
-{
-	unsigned int pos = 0;
-
-	for (unsigned int i = BLOCK - 1; i < LEAF_ROOM - BLOCK; i += BLOCK)
-		pos += leaf->last[i] < iova ? BLOCK : 0;
-	return pos + block_rank(leaf->last + pos, iova);
-}
-
-/* Index of the child that @iova belongs to. */
-RACY static inline unsigned int inner_rank(const struct inner *node, u64 iova)
-{
-	unsigned int pos = 0;
-
-	for (unsigned int i = 0; i < ARRAY_SIZE(node->guide); i++)
-		pos += node->guide[i] < iova ? BLOCK : 0;
-	return pos + block_rank(node->key + pos, iova);
 }
 
 /* To be called when keys have changed. */
@@ -295,21 +53,6 @@ static void update_guide(struct inner *node)
 {
 	for (unsigned int i = 0; i < ARRAY_SIZE(node->guide); i++)
 		node->guide[i] = node->key[(i + 1) * BLOCK - 1];
-}
-
-/*
- * The lines of a node come from memory together instead of one after the other. Near the root
- * they are in the cache anyway.
- */
-static inline void prefetch_node(const void *node, unsigned int level)
-{
-	for (size_t i = 0; level < 2 && i < NODE_SIZE; i += CACHE_LINE)
-		__builtin_prefetch((const char *)node + i);
-}
-
-static inline u32 sequence(const struct mapping_store *store)
-{
-	return atomic_load_explicit(&store->seq, memory_order_relaxed);
 }
 
 static void change_begin(struct mapping_store *store)
@@ -323,41 +66,6 @@ static void change_begin(struct mapping_store *store)
 static void change_end(struct mapping_store *store)
 {
 	atomic_store_explicit(&store->seq, sequence(store) + 1, memory_order_release);
-}
-
-/* Whether all that was read since @seq was holds together. */
-static inline bool unchanged(const struct mapping_store *store, u32 seq)
-{
-	atomic_thread_fence(memory_order_acquire);
-	return sequence(store) == seq;
-}
-
-/* The leaf where @iova belongs; NULL if the store did not stay as it was at @seq. */
-RACY static const struct leaf *descend(const struct mapping_store *store, u32 seq, u64 iova)
-{
-	unsigned int level = store->height;
-	const void *node = store->root;
-
-	while (unchanged(store, seq)) {
-		const struct inner *inner = node;
-
-		if (!level)
-			return node;
-		node = inner->child[min(inner_rank(inner, iova), INNER_MAX - 1)];
-		prefetch_node(node, --level);
-	}
-	return NULL;
-}
-
-RACY static bool hint_holds(const struct mapping_store *store, u64 iova)
-{
-	const struct leaf *leaf = hint.leaf;
-	unsigned int nr;
-
-	if (hint.shape != store->shape)
-		return false;
-	nr = min(leaf->nr, LEAF_MAX);
-	return nr && iova >= leaf->val[0].start && iova <= leaf->last[nr - 1];
 }
 
 /* Puts the cursor on the leaf where @iova belongs. */
@@ -385,78 +93,6 @@ static void seek(struct mapping_store *store, u64 iova)
 			path->lo = inner->key[i - 1] + 1;
 	}
 	path->leaf = node;
-}
-
-RACY static void leaf_get(const struct leaf *leaf, unsigned int i, struct mapping *out)
-{
-	out->start = leaf->val[i].start;
-	out->last = leaf->last[i];
-	out->gpa = leaf->val[i].gpa;
-	out->flags = leaf->flags[i];
-}
-
-/* False if the store did not stay as it was at @seq. */
-RACY static bool try_find(const struct mapping_store *store, u32 seq, u64 iova, struct mapping *out,
-			  bool *found)
-{
-	const struct leaf *leaf = hint.leaf;
-	u64 shape = store->shape;
-	unsigned int i;
-
-	if (!hint_holds(store, iova))
-		leaf = descend(store, seq, iova);
-	if (!leaf)
-		return false;
-	i = leaf_rank(leaf, iova);
-	*found = i < min(leaf->nr, LEAF_MAX) && leaf->val[i].start <= iova;
-	if (*found)
-		leaf_get(leaf, i, out);
-	if (!unchanged(store, seq))
-		return false;
-	hint.shape = shape;
-	hint.leaf = leaf;
-	return true;
-}
-
-bool mapping_store_find(struct mapping_store *store, u64 iova, struct mapping *out)
-{
-	unsigned int tries = 0;
-	bool found;
-
-	for (;;) {
-		u32 seq = atomic_load_explicit(&store->seq, memory_order_acquire);
-
-		if (!(seq & 1) && try_find(store, seq, iova, out, &found))
-			break;
-		if (++tries == LOOKUP_TRIES)
-			atomic_fetch_add(&store->disturbed, 1);
-		if (tries >= LOOKUP_TRIES)
-			sched_yield();
-	}
-	if (tries >= LOOKUP_TRIES)
-		atomic_fetch_sub(&store->disturbed, 1);
-	return found;
-}
-
-/* Where nothing changes the store meanwhile. */
-static const struct leaf *find_leaf(const struct mapping_store *store, u64 iova)
-{
-	return descend(store, sequence(store), iova);
-}
-
-bool mapping_store_next(const struct mapping_store *store, u64 iova, struct mapping *out)
-{
-	const struct leaf *leaf = find_leaf(store, iova);
-	unsigned int i = leaf_rank(leaf, iova);
-
-	if (i >= leaf->nr) {
-		leaf = leaf->next;
-		i = 0;
-		if (!leaf)
-			return false;
-	}
-	leaf_get(leaf, i, out);
-	return true;
 }
 
 typedef u64 pair_t __attribute__((vector_size(16), aligned(8), may_alias));
@@ -624,7 +260,7 @@ int mapping_store_add(struct mapping_store *store, const struct mapping *m)
 		/* One for the leaf and each full node above it, and one for a new root. */
 		while (++level <= store->height && path->node[level]->nr == INNER_MAX)
 			;
-		ret = reserve_nodes(store, level + (level > store->height));
+		ret = node_pool_reserve(&store->pool, level + (level > store->height));
 		if (ret)
 			return ret;
 	}
@@ -686,7 +322,7 @@ static bool rebalance_leaves(struct mapping_store *store, struct inner *parent, 
 		a->nr = sum;
 		a->next = b->next;
 		inner_remove(parent, i);
-		free_node(store, b);
+		node_pool_give(&store->pool, b);
 		new_shape(store);
 		return true;
 	}
@@ -720,7 +356,7 @@ static bool rebalance_inners(struct mapping_store *store, struct inner *parent, 
 		a->nr = sum;
 		update_guide(a);
 		inner_remove(parent, i);
-		free_node(store, b);
+		node_pool_give(&store->pool, b);
 		return true;
 	}
 	if (a->nr < half) {
@@ -763,7 +399,7 @@ static void rebalance(struct mapping_store *store)
 	if (node->nr == 1) {
 		store->root = node->child[0];
 		store->height--;
-		free_node(store, node);
+		node_pool_give(&store->pool, node);
 	}
 }
 
@@ -796,7 +432,7 @@ static bool crosses(struct mapping_store *store, u64 last)
 
 	if (last > store->cursor.hi) {
 		store->visits += store->height + 1;
-		leaf = find_leaf(store, last);
+		leaf = mapping_find_leaf(store, last);
 	}
 	i = leaf_rank(leaf, last);
 	return i < leaf->nr && leaf->val[i].start <= last && leaf->last[i] > last;
@@ -851,18 +487,11 @@ int mapping_store_remove(struct mapping_store *store, u64 start, u64 last, u64 *
 
 void mapping_store_clear(struct mapping_store *store)
 {
-	struct slab *slab;
-
 	change_begin(store);
-	store->free_nodes = NULL;
-	store->nr_free = 0;
-	for (slab = store->slabs; slab; slab = slab->next)
-		store->nr_free += slab_nodes(slab);
-	store->cur_slab = store->slabs;
-	store->cur_used = sizeof(struct slab);
-
+	node_pool_reset(&store->pool);
 	new_shape(store);
-	reserve_nodes(store, 1); /* cannot fail: all nodes of at least one slab are free */
+	node_pool_reserve(&store->pool,
+			  1); /* cannot fail: all nodes of at least one slab are free */
 	store->root = new_leaf(store);
 	store->height = 0;
 	store->count = 0;
@@ -878,7 +507,7 @@ struct mapping_store *mapping_store_new(void)
 	if (!store)
 		return NULL;
 	memset(store, 0, sizeof(*store));
-	if (grow(store)) {
+	if (node_pool_reserve(&store->pool, 1)) {
 		free(store);
 		return NULL;
 	}
@@ -888,14 +517,9 @@ struct mapping_store *mapping_store_new(void)
 
 void mapping_store_free(struct mapping_store *store)
 {
-	struct slab *slab, *next;
-
 	if (!store)
 		return;
-	for (slab = store->slabs; slab; slab = next) {
-		next = slab->next;
-		free(slab);
-	}
+	node_pool_destroy(&store->pool);
 	free(store);
 }
 
@@ -911,111 +535,5 @@ u64 mapping_store_visits(const struct mapping_store *store)
 
 size_t mapping_store_bytes(const struct mapping_store *store)
 {
-	size_t bytes = sizeof(*store);
-	struct slab *slab;
-
-	for (slab = store->slabs; slab; slab = slab->next)
-		bytes += slab->size;
-	return bytes;
-}
-
-/* What a walk over the whole tree has seen so far. */
-struct check {
-	const struct mapping_store *store;
-	const struct leaf *prev;
-	u64 count;
-	size_t nodes;
-};
-
-static const char *check_leaf(struct check *check, const struct leaf *leaf, u64 lo, u64 hi)
-{
-	unsigned int i;
-
-	if (check->prev && check->prev->next != leaf)
-		return "leaves are not chained in order";
-	check->prev = leaf;
-	check->count += leaf->nr;
-	if (leaf->nr > LEAF_MAX || (leaf->nr < LEAF_MIN && check->store->height))
-		return "number of mappings in a leaf";
-	for (i = 0; i < leaf->nr; i++) {
-		if (leaf->val[i].start < lo || leaf->last[i] > hi)
-			return "mapping is in the wrong leaf";
-		if (leaf->val[i].start > leaf->last[i])
-			return "mapping ends before it starts";
-		if (i && leaf->val[i].start <= leaf->last[i - 1])
-			return "mappings overlap or are not sorted";
-	}
-	for (; i < LEAF_ROOM; i++) {
-		if (leaf->last[i] != ~0ULL)
-			return "unused key of a leaf";
-	}
-	return NULL;
-}
-
-static const char *check_node(struct check *check, const void *node, unsigned int level, u64 lo,
-			      u64 hi)
-{
-	const struct inner *inner = node;
-	const char *wrong = NULL;
-	unsigned int i;
-
-	check->nodes++;
-	if (!level)
-		return check_leaf(check, node, lo, hi);
-	if (inner->nr > INNER_MAX || inner->nr < (node == check->store->root ? 2 : INNER_MIN))
-		return "number of children in an inner node";
-	for (i = 0; i < ARRAY_SIZE(inner->guide); i++) {
-		if (inner->guide[i] != inner->key[(i + 1) * BLOCK - 1])
-			return "guide of an inner node";
-	}
-	for (i = inner->nr - 1; i < INNER_MAX; i++) {
-		if (inner->key[i] != ~0ULL)
-			return "unused key of an inner node";
-	}
-	for (i = 0; i < inner->nr && !wrong; i++) {
-		u64 child_hi = i == inner->nr - 1U ? hi : inner->key[i];
-
-		if (child_hi < lo || child_hi > hi)
-			return "keys of an inner node are not sorted";
-		wrong = check_node(check, inner->child[i], level - 1, lo, child_hi);
-		lo = child_hi + 1;
-	}
-	return wrong;
-}
-
-const char *mapping_store_check(const struct mapping_store *store)
-{
-	const struct path *path = &store->cursor;
-	struct check check = {.store = store};
-	const struct free_node *node;
-	const struct slab *slab;
-	size_t nodes = 0, nr_free = 0;
-	const char *wrong;
-
-	wrong = check_node(&check, store->root, store->height, 0, ~0ULL);
-	if (wrong)
-		return wrong;
-	if (check.prev->next)
-		return "last leaf has a next one";
-	if (check.count != store->count)
-		return "count of mappings";
-	if (path->leaf) {
-		if (path->leaf->nr && (path->leaf->val[0].start < path->lo ||
-				       path->leaf->last[path->leaf->nr - 1] > path->hi))
-			return "cursor";
-	}
-
-	for (slab = store->slabs; slab; slab = slab->next)
-		nodes += slab_nodes(slab);
-	if (check.nodes + store->nr_free != nodes)
-		return "nodes lost or used twice";
-	for (node = store->free_nodes; node; node = node->next)
-		nr_free++;
-	slab = store->cur_slab;
-	nr_free += (slab->size - store->cur_used) / NODE_SIZE;
-	for (slab = slab->next; slab; slab = slab->next)
-		nr_free += slab_nodes(slab);
-	if (nr_free != store->nr_free)
-		return "number of free nodes";
-	return NULL;
+	return sizeof(*store) + node_pool_bytes(&store->pool);
 }
