@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Requests to the virtio-iommu in any order and shape, with endpoints that take tables of several
- * formats, and accesses of theirs between them. What a request means is for fuzz-iommu-model; here
- * each one is answered, and nothing breaks.
+ * Requests to the virtio-iommu in any order and shape, in either layout of queues, served by vCPUs
+ * or by the thread that looks for them, with endpoints that take tables of several formats, and
+ * accesses of theirs between them. What a request means is for fuzz-iommu-model; here each one is
+ * answered, and nothing breaks.
  */
 #include <endian.h>
 #include <linux/virtio_config.h>
@@ -11,13 +12,30 @@
 
 #include "build-aarch64.h"
 #include "build-x86.h"
+#include "fake-packed.h"
+#include "fake-time.h"
 #include "fuzz.h"
+#include "inline-worker.h"
 #include "iommu-guest.h"
 #include "iommu/format.h"
 
 #define TABLES	  DATA_BASE
 #define NR_TABLES 32
 #define ANSWERS	  (SCRATCH + 64 * KiB)
+#define RINGS	  (64 * KiB)
+#define MOST_SEGS 6
+#define POLL_US	  64
+
+/* In the places of g.requestq and g.eventq, if they are packed. */
+static struct packed_queue requests, events;
+static bool is_packed;
+
+/* Requests, and their descriptors, that are not used yet. */
+static unsigned int nr_waiting, descs_waiting;
+static unsigned int nr_buffers; /* for events */
+
+/* While the thread looks for requests, the driver goes on. */
+static bool driver_goes_on;
 
 static u64 table_page(void)
 {
@@ -185,10 +203,20 @@ static u32 fill_request(union request *r)
 	}
 }
 
+static void offer_chain(const struct fake_seg *segs, unsigned int nr_out, unsigned int nr_in)
+{
+	nr_waiting++;
+	descs_waiting += nr_out + nr_in;
+	if (is_packed)
+		packed_offer(&requests, requests.avail, segs, nr_out, nr_in);
+	else
+		fake_offer(&g.requestq, fake_chain(&g.requestq, segs, nr_out, nr_in));
+}
+
 /* One request, cut into descriptors as the input says; a few bytes may be anything. */
 static void offer_request(void)
 {
-	struct fake_seg segs[6];
+	struct fake_seg segs[MOST_SEGS];
 	unsigned int nr_out = 1 + unit_below(3), nr_in = unit_below(4), i;
 	union request r;
 	u32 len = fill_request(&r);
@@ -212,27 +240,91 @@ static void offer_request(void)
 		segs[i] = (struct fake_seg){at, fuzz_bool() ? fuzz_int(2) : 4};
 		at += segs[i].len;
 	}
-	if (unit_below(16) == 0)
-		segs[unit_below(nr_out + nr_in)].addr = fuzz_int(8);
-	fake_offer(&g.requestq, fake_chain(&g.requestq, segs, nr_out, nr_in));
+	if (unit_below(16) == 0) {
+		u64 addr = fuzz_int(8);
+
+		/* Not in the rings, of which the driver has to know what is in them. */
+		segs[unit_below(nr_out + nr_in)].addr = max(addr, (u64)SCRATCH);
+	}
+	offer_chain(segs, nr_out, nr_in);
+}
+
+static void take_used(void)
+{
+	u32 id, len;
+
+	while (is_packed ? packed_take_used(&requests, &id, &len)
+			 : fake_take_used(&g.requestq, &id, &len)) {
+		CHECK(id < QUEUE_SIZE);
+		CHECK(nr_waiting--);
+	}
+	if (!nr_waiting)
+		descs_waiting = 0;
+}
+
+static bool is_broken(void)
+{
+	return g.viommu.vdev.vqs[VIOMMU_REQUESTQ].broken;
 }
 
 static void kick(void)
 {
-	u32 id, len;
-
-	fake_kick(&g.requestq);
-	while (fake_take_used(&g.requestq, &id, &len))
-		CHECK(id < QUEUE_SIZE);
+	virtio_kick(&g.viommu.vdev, VIOMMU_REQUESTQ);
+	take_used();
 	/* Whatever they were, they are done. */
-	CHECK(g.requestq.used_idx == g.requestq.avail_idx || g.requestq.vq->broken);
+	CHECK(!nr_waiting || is_broken());
+}
+
+/* Behind it there may be some that the device has not been told of. */
+static void offer_some(void)
+{
+	for (unsigned int nr = 1 + unit_below(4); nr; nr--) {
+		if (descs_waiting + MOST_SEGS <= QUEUE_SIZE)
+			offer_request();
+	}
 }
 
 static void step_requests(void)
 {
-	for (unsigned int nr = 1 + unit_below(4); nr; nr--)
-		offer_request();
+	offer_some();
 	kick();
+}
+
+/* From one look of the thread to the next. */
+static void driver_turn(void)
+{
+	if (!driver_goes_on || !fuzz_more())
+		return;
+	driver_goes_on = false;
+	if (unit_below(4) == 0) {
+		offer_some();
+		/* It may be that it is not told to be quiet yet. */
+		if (fuzz_bool())
+			virtio_kick(&g.viommu.vdev, VIOMMU_REQUESTQ);
+	}
+	driver_goes_on = true;
+}
+
+static bool kick_wanted(void)
+{
+	return is_packed ? packed_kick_wanted(&requests, descs_waiting)
+			 : fake_kick_wanted(&g.requestq, nr_waiting);
+}
+
+/* The thread's turn, if there is one. What it leaves behind waits for a kick that it asked for. */
+static void step_poll(void)
+{
+	static const u16 steps[] = {1, 10, 60, 150, 1000};
+
+	fake_time.step_us = fuzz_pick(steps);
+	if (fuzz_bool())
+		fake_time.now_us += 2000000;
+	offer_some();
+	driver_goes_on = fuzz_bool();
+	inline_workers_run();
+	driver_goes_on = false;
+	take_used();
+	CHECK(!nr_waiting || kick_wanted() || is_broken());
 }
 
 /* A context descriptor of an SMMUv3, at the start of a page, that leads to a table there. */
@@ -306,12 +398,33 @@ static void step_event(void)
 	const struct fake_seg seg = {EVENT_BASE, unit_below(32)};
 	u32 id, len;
 
-	while (fake_take_used(&g.eventq, &id, &len))
+	while (is_packed ? packed_take_used(&events, &id, &len)
+			 : fake_take_used(&g.eventq, &id, &len)) {
 		CHECK(len <= sizeof(struct viommu_fault));
-	if (fuzz_bool()) {
-		fake_offer(&g.eventq, fake_chain(&g.eventq, &seg, 0, 1));
-		fake_kick(&g.eventq);
+		nr_buffers--;
 	}
+	if (fuzz_bool() && nr_buffers < QUEUE_SIZE) {
+		if (is_packed)
+			packed_offer(&events, events.avail, &seg, 0, 1);
+		else
+			fake_offer(&g.eventq, fake_chain(&g.eventq, &seg, 0, 1));
+		nr_buffers++;
+		virtio_kick(&g.viommu.vdev, VIOMMU_EVENTQ);
+	}
+}
+
+static void start(u64 features)
+{
+	guest_negotiate(features);
+	is_packed = virtio_has_feature(&g.viommu.vdev, VIRTIO_F_RING_PACKED);
+	if (is_packed) {
+		packed_setup(&requests, &g.drv, VIOMMU_REQUESTQ, QUEUE_SIZE, RINGS);
+		packed_setup(&events, &g.drv, VIOMMU_EVENTQ, QUEUE_SIZE, RINGS + 64 * KiB);
+	} else {
+		guest_setup_queues();
+	}
+	nr_waiting = descs_waiting = nr_buffers = 0;
+	fake_driver_status(&g.drv, VIRTIO_CONFIG_S_DRIVER_OK);
 }
 
 static void step_reset(void)
@@ -324,9 +437,7 @@ static void step_reset(void)
 	}
 	if (fuzz_bool())
 		features &= ~BIT_ULL(unit_below(8));
-	guest_negotiate(features);
-	guest_setup_queues();
-	fake_driver_status(&g.drv, VIRTIO_CONFIG_S_DRIVER_OK);
+	start(features);
 }
 
 /* What is counted is there. */
@@ -348,27 +459,34 @@ void fuzz_one(void)
 	static void (*const steps[])(void) = {
 		step_requests, step_requests, step_requests, step_memory,
 		step_access,   step_access,   step_event,    step_reset,
+		step_requests, step_poll,     step_requests, step_memory,
+		step_access,   step_access,   step_event,    step_poll,
 	};
 	struct iommu_config config = default_config;
 	const struct iommu_limits limits = {
 		.pa_bits = 32 + unit_below(21),
 		.pasid_bits = unit_below(21),
 	};
+	u8 how;
 
 	config.offer_tables = unit_below(16);
 	config.no_map = !unit_below(16);
 	config.max_mappings = 20;
 	config.input_last = fuzz_bool() ? UINT64_MAX : 256 * GRANULE - 1;
 	config.resv[0] = (struct iommu_resv){16 * GRANULE, 18 * GRANULE - 1, IOMMU_RESV_MSI};
-	config.nr_resv = fuzz_bool();
+	how = fuzz_int(1);
+	config.nr_resv = how & 1;
+	config.poll_us = how & 2 ? POLL_US : 0;
+	fake_time = (struct fake_time){.on = true, .step_us = 1, .looked = driver_turn};
 	guest_create(&config);
+	if (how & 4)
+		g.viommu.vdev.offered |= BIT_ULL(VIRTIO_F_RING_PACKED);
 	for (unsigned int n = 0; n < NR_ENDPOINTS; n++)
 		iommu_set_format(&g.eps[n], iommu_formats[unit_below(7)], &limits);
-	guest_negotiate(ALL_FEATURES);
-	guest_setup_queues();
-	fake_driver_status(&g.drv, VIRTIO_CONFIG_S_DRIVER_OK);
+	start(ALL_FEATURES);
 	while (fuzz_more())
 		fuzz_pick(steps)();
 	check_counts();
 	guest_end();
+	fake_time.on = false;
 }

@@ -36,10 +36,28 @@ $(foreach s,$(FUZZ_SRCS),$(eval $(FUZZ)/$(basename $(notdir $(s))): $(s:%.c=$(FU
 # Their walks are watched.
 $(FUZZ)/fuzz-walk-%: FUZZ_WRAP := guest_mem_load64 guest_mem_cmpxchg64
 
+# Time goes by when it is looked at.
+$(FUZZ)/fuzz-iommu-requests: FUZZ_WRAP := clock_gettime
+
+# Of a machine without a board.
+$(FUZZ)/fuzz-control: FUZZ_WRAP := guest_listen guest_name arch_power_button arch_vm_resuming
+
+# A host that has its ways.
+$(FUZZ)/fuzz-raw: FUZZ_WRAP := preadv pwritev fcntl statx fallocate
+
+# The host's random numbers are always the same.
+$(FUZZ)/fuzz-rng $(FUZZ)/fuzz-machine: FUZZ_WRAP := getrandom
+
 # The loader of the other architectures is tested here, too.
 ifeq ($(filter boot,$(ARCH_ROOMS)),)
 $(FUZZ)/fuzz-image: $(patsubst %.c,$(FUZZ)/%.o,$(wildcard boot/*.c) tests/unit/fdt/images.c)
 $(FUZZ)/fuzz-image: FUZZ_LIBS := -lz -lzstd
+endif
+
+# What other architectures have.
+ifeq ($(filter riscv,$(ARCH_ROOMS)),)
+$(FUZZ)/fuzz-plic: $(FUZZ)/riscv/plic.o
+$(FUZZ)/fuzz-devices: $(FUZZ)/riscv/sbi.o
 endif
 
 fuzz-targets: $(FUZZ_TARGETS:%=$(FUZZ)/fuzz-%)

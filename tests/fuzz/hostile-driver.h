@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A driver of any virtio device, with split queues, whose requests the input makes: it cuts
- * them into descriptors anywhere, and puts them where there is no memory now and then. There is
- * one at a time, in its own 8 MiB of memory, behind an IOMMU if the input says so.
+ * A driver of any virtio device, with split or packed queues, whose requests the input makes: it
+ * cuts them into descriptors anywhere, and puts them where there is no memory now and then. There
+ * is one at a time, in its own 8 MiB of memory, behind an IOMMU if the input says so.
  */
 #ifndef LKVM_TESTS_HOSTILE_DRIVER_H
 #define LKVM_TESTS_HOSTILE_DRIVER_H
 
 #include "fake-guest.h"
+#include "fake-packed.h"
 #include "iommu/iommu.h"
 
 #define HOSTILE_MAX_QUEUES 10
@@ -17,7 +18,10 @@ struct hostile_driver {
 	struct iommu iommu;
 	struct iommu_endpoint ep;
 	struct fake_driver drv;
-	struct fake_queue queues[HOSTILE_MAX_QUEUES];
+	bool offer_packed;
+	bool packed; /* as negotiated */
+	struct fake_queue queues[HOSTILE_MAX_QUEUES]; /* unless it is */
+	unsigned int in_use[HOSTILE_MAX_QUEUES]; /* descriptors of a packed ring */
 	unsigned int nr_queues;
 	u64 next_buffer;
 	bool tampered; /* with the rings, since the start */
@@ -25,7 +29,7 @@ struct hostile_driver {
 
 extern struct hostile_driver hd;
 
-/* Memory, and what the device is behind: an endpoint or NULL. */
+/* Memory, the layout that is offered, and what the device is behind: an endpoint or NULL. */
 struct iommu_endpoint *hostile_begin(void);
 void hostile_end(void);
 
