@@ -6,6 +6,7 @@
  * answered, and nothing breaks.
  */
 #include <endian.h>
+#include <errno.h>
 #include <linux/virtio_config.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,8 @@
 #include "inline-worker.h"
 #include "iommu-guest.h"
 #include "iommu/format.h"
+#include "iommu/report.h"
+#include "util/report.h"
 
 #define TABLES	  DATA_BASE
 #define NR_TABLES 32
@@ -413,6 +416,30 @@ static void step_event(void)
 	}
 }
 
+/* What there is can be told. */
+static void step_report(void)
+{
+	struct iommu_report_filter filter = {
+		.one_domain = fuzz_bool(),
+		.domain = unit_below(4),
+		.mappings = fuzz_bool(),
+		.from = address(),
+	};
+	struct report *r = report_new(fuzz_bool(), 1 * MiB);
+	const struct timespec never = {0};
+	size_t len;
+	int ret;
+
+	if (!r)
+		exit(2);
+	report_object_begin(r, NULL);
+	ret = iommu_report(&g.iommu, r, &filter, &never);
+	report_object_end(r);
+	CHECK(ret == 0 || (ret == -ENOENT && filter.one_domain));
+	CHECK(report_text(r, &len));
+	report_free(r);
+}
+
 static void start(u64 features)
 {
 	guest_negotiate(features);
@@ -460,7 +487,7 @@ void fuzz_one(void)
 		step_requests, step_requests, step_requests, step_memory,
 		step_access,   step_access,   step_event,    step_reset,
 		step_requests, step_poll,     step_requests, step_memory,
-		step_access,   step_access,   step_event,    step_poll,
+		step_access,   step_report,   step_event,    step_poll,
 	};
 	struct iommu_config config = default_config;
 	const struct iommu_limits limits = {
@@ -471,7 +498,7 @@ void fuzz_one(void)
 
 	config.offer_tables = unit_below(16);
 	config.no_map = !unit_below(16);
-	config.max_mappings = 20;
+	config.max_mappings = 8;
 	config.input_last = fuzz_bool() ? UINT64_MAX : 256 * GRANULE - 1;
 	config.resv[0] = (struct iommu_resv){16 * GRANULE, 18 * GRANULE - 1, IOMMU_RESV_MSI};
 	how = fuzz_int(1);

@@ -126,19 +126,65 @@ static void guest_frame(unsigned int pair)
 	hostile_request(2 * pair + 1, frame, len, 0);
 }
 
+/* The tables of addresses: there may be more of them than the device keeps, or is given. */
+static u32 put_tables(u8 *data)
+{
+	u32 len = 0;
+
+	for (unsigned int table = 0; table < 2; table++) {
+		u32 nr = unit_below(4) ? unit_below(4) : unit_below(80), told = htole32(nr);
+
+		if (unit_below(16) == 0)
+			told = fuzz_number();
+		memcpy(data + len, &told, sizeof(told));
+		len += sizeof(told);
+		for (unsigned int i = 0; i < nr; i++, len += 6) {
+			data[len] = 2 | table;
+			data[len + 5] = i;
+		}
+	}
+	return len;
+}
+
+/* What belongs to a command of this class. */
+static u32 put_command(u8 *bytes, u8 class)
+{
+	u8 *data = bytes + 2;
+
+	switch (class) {
+	case VIRTIO_NET_CTRL_RX:
+		data[0] = unit_below(8) ? unit_below(2) : fuzz_int(1);
+		return 1;
+	case VIRTIO_NET_CTRL_MAC:
+		if (bytes[1] == VIRTIO_NET_CTRL_MAC_TABLE_SET)
+			return put_tables(data);
+		fuzz_take(data, 6);
+		return 6;
+	case VIRTIO_NET_CTRL_MQ:
+		data[0] = unit_below(8) ? 1 + unit_below(PAIRS) : fuzz_int(1);
+		return 2;
+	case VIRTIO_NET_CTRL_GUEST_OFFLOADS:
+		/* The bits of features: checksums, and what builds on them. */
+		data[0] = fuzz_int(1) & 0x82;
+		data[1] = fuzz_int(1) & 0x07;
+		data[6] = fuzz_int(1) & 0xc0;
+		return 8;
+	}
+	return unit_below(40);
+}
+
 static void command(void)
 {
-	u8 bytes[1024] = {0};
-	u32 len = 2 + fuzz_int(1);
+	u8 bytes[1100] = {0};
+	u32 len;
 
 	bytes[0] = unit_below(7);
 	bytes[1] = unit_below(6);
-	/* As long as commands with one number are. */
-	if (fuzz_bool())
-		len = 2 + (1U << unit_below(4));
+	if (unit_below(2) && bytes[0] != VIRTIO_NET_CTRL_RX)
+		bytes[1] = unit_below(2);
+	len = 2 + put_command(bytes, bytes[0]);
 	if (!unit_below(8))
-		len = unit_below(sizeof(bytes));
-	fuzz_take(bytes + 2, min(len, 40U));
+		len = unit_below(len + 8);
 	hostile_request(NR_QUEUES - 1, bytes, len, unit_below(4) ? 1 : unit_below(3));
 }
 

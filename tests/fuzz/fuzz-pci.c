@@ -3,6 +3,7 @@
  * The PCI transport of virtio devices: any accesses to configuration space and to BARs, wherever
  * they have been moved, with resets, interrupts and kicks between them.
  */
+#include <errno.h>
 #include <linux/pci_regs.h>
 #include <linux/virtio_pci.h>
 
@@ -96,7 +97,11 @@ static void set_up(void)
 {
 	u64 table = m.bar + 0x800;
 
-	set_decode(fuzz_int(1) & 7);
+	u8 how = fuzz_int(1);
+
+	set_decode(how & 7);
+	/* Then a doorbell or a message is more than the host has. */
+	fake_kvm_refuse(how >= 0xf0 ? ENOSPC : 0);
 	if (fuzz_bool()) {
 		negotiate(m.vdev.offered);
 		common_set(VIRTIO_PCI_COMMON_Q_SELECT, 2, unit_below(NR_VQS));
@@ -112,6 +117,13 @@ static void set_up(void)
 		mem_write(table + i * 16 + 4, 4, fuzz_bool() ? 0 : fuzz_number());
 		mem_write(table + i * 16 + 8, 4, i);
 		mem_write(table + i * 16 + 12, 4, fuzz_int(1));
+	}
+	pci_write(PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	pci_write(m.vpci.pci.msix.cap + PCI_MSIX_FLAGS, 2, (how & 8 ? 0x8000 : 0xc000) ^ how << 8);
+	common_set(VIRTIO_PCI_COMMON_MSIX, 2, unit_below(4));
+	for (unsigned int i = 0; i < NR_VQS; i++) {
+		common_set(VIRTIO_PCI_COMMON_Q_SELECT, 2, i);
+		common_set(VIRTIO_PCI_COMMON_Q_MSIX, 2, unit_below(4));
 	}
 }
 

@@ -40,7 +40,7 @@ $(FUZZ)/fuzz-walk-%: FUZZ_WRAP := guest_mem_load64 guest_mem_cmpxchg64
 $(FUZZ)/fuzz-iommu-requests: FUZZ_WRAP := clock_gettime
 
 # Of a machine without a board.
-$(FUZZ)/fuzz-control: FUZZ_WRAP := guest_listen guest_name arch_power_button arch_vm_resuming
+$(FUZZ)/fuzz-control: FUZZ_WRAP := guest_listen guest_name arch_power_button arch_vm_resuming send
 
 # A host that has its ways.
 $(FUZZ)/fuzz-raw: FUZZ_WRAP := preadv pwritev fcntl statx fallocate

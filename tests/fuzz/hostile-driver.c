@@ -7,6 +7,7 @@
 
 #include "fuzz.h"
 #include "hostile-driver.h"
+#include "util/report.h"
 
 #define RAM_SIZE  (8 * MiB)
 #define RINGS(i)  (64 * KiB + (i) * 8 * KiB)
@@ -109,7 +110,8 @@ void hostile_restart(void)
 		pthread_mutex_lock(&hd.drv.vdev->lock);
 		virtio_queue_reset(hd.drv.vdev, i);
 		pthread_mutex_unlock(&hd.drv.vdev->lock);
-		if (fuzz_bool())
+		/* One that goes on all the same is not set up again. */
+		if (fuzz_bool() && !hd.drv.vdev->vqs[i].enabled)
 			setup_queue(i);
 		return;
 	}
@@ -243,18 +245,36 @@ void hostile_ring(unsigned int queue)
 	kick(queue);
 }
 
+/* With vdev->lock. */
+static void tell_counters(struct virtio_device *vdev)
+{
+	struct report *r = report_new(true, 1 * MiB);
+	size_t len;
+
+	if (!r)
+		exit(2);
+	report_object_begin(r, NULL);
+	vdev->ops->stat(vdev, r);
+	report_object_end(r);
+	CHECK(report_text(r, &len));
+	report_free(r);
+}
+
 void hostile_config(void)
 {
 	struct virtio_device *vdev = hd.drv.vdev;
 	u32 size = vdev->ops->config_size, off, len;
-	u8 buf[256];
+	u8 buf[256], how;
 
 	if (!size || size > sizeof(buf))
 		return;
 	off = unit_below(size);
 	len = min(1U << unit_below(4), size - off);
+	how = fuzz_int(1);
 	pthread_mutex_lock(&vdev->lock);
-	if (fuzz_bool()) {
+	if (how >= 0xf0) {
+		tell_counters(vdev);
+	} else if (how & 1) {
 		fuzz_take(buf, len);
 		if (vdev->ops->config_write)
 			vdev->ops->config_write(vdev, off, buf, len);

@@ -45,7 +45,7 @@ void hostile_request(unsigned int queue, const void *out, u32 out_len, u32 in_le
 /* Writes something into rings and tables, offers what is there, and kicks. */
 void hostile_ring(unsigned int queue);
 
-/* Reads or writes a field of the device's configuration. */
+/* Reads or writes a field of the device's configuration, or asks for its counters. */
 void hostile_config(void);
 
 /* Maps or unmaps a part of the memory. */
