@@ -184,8 +184,8 @@ static void hear(unsigned int i)
 	} while (n > 0 && fuzz_bool());
 }
 
-/* A whole answer is what docs/control.md says. */
-static void hear_all(unsigned int i)
+/* A whole answer is what docs/control.md says. False if it is an error, or there is none. */
+static bool hear_all(unsigned int i)
 {
 	static char bytes[CONTROL_MAX_ANSWER + 64];
 	size_t len = 0, size;
@@ -199,13 +199,14 @@ static void hear_all(unsigned int i)
 	}
 	bytes[len] = '\0';
 	if (n || !len)
-		return;
+		return false;
 	if (strncmp(bytes, "ok ", 3)) {
 		CHECK(!strncmp(bytes, "error ", 6) && bytes[len - 1] == '\n');
-		return;
+		return false;
 	}
 	size = strtoull(bytes + 3, &end, 10);
 	CHECK(*end == '\n' && end + 1 + size == bytes + len);
+	return true;
 }
 
 /* More than there is room for. */
@@ -238,6 +239,12 @@ static void client_step(void)
 		come(i);
 		say_request(i);
 		hear_all(i);
+		break;
+	case 4:
+		/* Whatever others do, what is asked for well is answered. */
+		come(i);
+		say(i, "stat json\n", 10);
+		CHECK(hear_all(i));
 		break;
 	default:
 		say_request(i);
