@@ -8,6 +8,7 @@
 
 #include "fdt/images.h"
 #include "fuzz.h"
+#include "initrd.h"
 
 static void make_file_of(u8 how)
 {
@@ -35,17 +36,24 @@ static void make_file_of(u8 how)
 static void check_places(u64 ram)
 {
 	CHECK(places.entry >= RAM_BASE && places.entry < places.fdt);
+	if (places.initrd_size) {
+		CHECK(places.initrd >= RAM_BASE && places.initrd_size <= ram);
+		CHECK(places.initrd - RAM_BASE <= ram - places.initrd_size);
+	}
 	CHECK(places.fdt % 8 == 0 && places.fdt + FDT_MAX <= RAM_BASE + ram);
 }
 
 void fuzz_one(void)
 {
-	u64 ram = fuzz_bool() ? 64 * MiB : 8 * MiB;
+	u8 how = fuzz_int(1);
+	u64 ram = how & 1 ? 64 * MiB : 8 * MiB;
 	struct image_config cfg = {.fdt_max = FDT_MAX};
 	const u8 *rest;
 	size_t len;
 	void *copy;
 
+	if (how & 2)
+		cfg.initrd = initrd_of(how >> 2);
 	cfg.kind = fuzz_bool() ? IMAGE_RISCV64 : IMAGE_ARM64;
 	if (fuzz_bool()) {
 		rest = fuzz_rest(&len);

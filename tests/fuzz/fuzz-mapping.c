@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The store of mappings, one by one and in rows of up to hundreds, so that its tree grows and
+ * The store of mappings, one by one and in rows of hundreds, so that its tree grows and
  * shrinks by levels; compared with a sorted array. Allocations fail now and then.
  */
 #include <errno.h>
@@ -10,7 +10,7 @@
 #include "fuzz.h"
 #include "iommu/mapping-debug.h"
 
-#define MOST 8192
+#define MOST 4096
 #define PAGE 4096ULL
 #define TOP  (~0ULL)
 
@@ -112,7 +112,7 @@ static void add_row(void)
 	u64 len = 1 + unit_below(step);
 	bool down = fuzz_bool();
 
-	for (u64 i = 0, n = fuzz_int(1) * 4; i < n; i++) {
+	for (u64 i = 0, n = fuzz_int(1) * 2; i < n; i++) {
 		u64 at = down ? start - i * step : start + i * step;
 
 		if (!add(at, end_of(at, len), i))

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "fuzz.h"
+#include "initrd.h"
 #include "x86/boot-images.h"
 
 static const u64 memory_sizes[] = {64 * MiB, 1 * MiB, 16 * MiB};
@@ -16,13 +17,22 @@ static void check_state(u64 ram)
 	CHECK(st.kernel_gpa >= BOOT_LOW_END);
 	CHECK(st.kernel_end > st.kernel_gpa && st.kernel_end <= ram);
 	CHECK(st.entry >= st.kernel_gpa && st.entry < st.kernel_end);
+	if (st.initrd_size) {
+		CHECK(st.initrd_gpa >= st.kernel_end ||
+		      st.initrd_gpa + st.initrd_size <= st.kernel_gpa);
+		CHECK(st.initrd_size <= ram && st.initrd_gpa <= ram - st.initrd_size);
+	}
 	CHECK(st.info_gpa == BOOT_PARAMS || st.info_gpa == BOOT_START_INFO);
 }
 
 void fuzz_one(void)
 {
 	u64 ram = fuzz_pick(memory_sizes);
-	struct boot_config cfg = {.cmdline = fuzz_bool() ? "console=ttyS0" : NULL};
+	u8 how = fuzz_int(1);
+	struct boot_config cfg = {
+		.cmdline = how & 1 ? "console=ttyS0" : NULL,
+		.initrd = how & 2 ? initrd_of(how >> 2) : NULL,
+	};
 	u8 what = unit_below(4);
 	const u8 *rest;
 	size_t len;
