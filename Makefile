@@ -44,6 +44,7 @@ BUILD := build/$(ARCH)
 ARCH_ROOMS_x86 := x86
 ARCH_ROOMS_arm64 := boot fdt arm
 ARCH_ROOMS_riscv64 := boot fdt riscv
+ARCH_LIBS_x86 := -lz -lzstd
 ARCH_LIBS_arm64 := -lfdt -lz -lzstd
 ARCH_LIBS_riscv64 := -lfdt -lz -lzstd
 MACHINE_x86 := x86_64

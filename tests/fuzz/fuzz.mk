@@ -29,7 +29,7 @@ $(FUZZ_TARGETS:%=$(FUZZ)/fuzz-%): $(FUZZ)/fuzz-%: $(FUZZ_ALWAYS) $(FUZZ)/fuzz.a 
 		$(FUZZ)/tests/helpers.a $(FUZZ)/lkvm.a
 	$(if $(Q),@echo "  LD      $@")
 	$(Q)$(CC) $(CFLAGS) $(FUZZ_SANITIZE) -fsanitize=fuzzer -pthread -o $@ $(filter %.o,$^) \
-		$(filter %.a,$^) $(ARCH_LIBS) $(FUZZ_LIBS) \
+		$(filter %.a,$^) $(ARCH_LIBS) \
 		$(call fuzz_wrap,guest_mem_add_bank guest_mem_destroy $(FUZZ_WRAP))
 $(foreach s,$(FUZZ_SRCS),$(eval $(FUZZ)/$(basename $(notdir $(s))): $(s:%.c=$(FUZZ)/%.o)))
 
@@ -51,7 +51,6 @@ $(FUZZ)/fuzz-rng $(FUZZ)/fuzz-machine: FUZZ_WRAP := getrandom
 # The loader of the other architectures is tested here, too.
 ifeq ($(filter boot,$(ARCH_ROOMS)),)
 $(FUZZ)/fuzz-image: $(patsubst %.c,$(FUZZ)/%.o,$(wildcard boot/*.c) tests/unit/fdt/images.c)
-$(FUZZ)/fuzz-image: FUZZ_LIBS := -lz -lzstd
 endif
 
 # What other architectures have.
