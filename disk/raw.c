@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include <pthread.h>
@@ -21,22 +22,21 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "disk/iov.h"
 #include "disk/raw.h"
 #include "util/log.h"
 
-#define BOUNCE_SIZE   (256 * KiB)
-#define ZERO_IOVS     16
-#define DIO_MAX_ALIGN 4096U
-
-/* Never written. Not const, so that it takes no place in the program's file. */
-static u8 zeroes[64 * KiB] __attribute__((aligned(DIO_MAX_ALIGN)));
+#define BOUNCE_SIZE (256 * KiB)
+#define ZERO_IOVS   16
 
 struct raw_disk {
 	struct disk disk;
 	int fd;
 	bool is_block;
+	bool container;
 	dev_t rdev;
 	char *name;
+	_Atomic u64 end; /* of what there is to read, in bytes: a container may grow */
 
 	/* What O_DIRECT asks for: powers of two, in bytes. */
 	bool direct;
@@ -66,26 +66,13 @@ static int io_error(struct raw_disk *raw, const char *what, int err)
 	return err;
 }
 
-static void iov_skip(struct iovec **iov, unsigned int *nr, size_t len)
+/* What is left of a read that met the end of the file. */
+static int read_end(struct raw_disk *raw, struct iovec *iov, unsigned int nr, u64 off)
 {
-	while (*nr && len >= (*iov)->iov_len) {
-		len -= (*iov)->iov_len;
-		(*iov)++;
-		(*nr)--;
-	}
-	if (len) {
-		(*iov)->iov_base = (u8 *)(*iov)->iov_base + len;
-		(*iov)->iov_len -= len;
-	}
-}
-
-static u64 iov_bytes(const struct iovec *iov, unsigned int nr)
-{
-	u64 len = 0;
-
-	for (unsigned int i = 0; i < nr; i++)
-		len += iov[i].iov_len;
-	return len;
+	if (off < atomic_load_explicit(&raw->end, memory_order_relaxed))
+		return -ENODATA;
+	iov_zero(&iov, &nr, iov_bytes(iov, nr));
+	return 0;
 }
 
 static int transfer_all(struct raw_disk *raw, bool write, struct iovec *iov, unsigned int nr,
@@ -101,10 +88,13 @@ static int transfer_all(struct raw_disk *raw, bool write, struct iovec *iov, uns
 			continue;
 		if (done < 0)
 			return -errno;
-		if (!done)
-			return write ? -EIO : -ENODATA;
+		if (write && !done)
+			return -EIO;
 		off += done;
 		iov_skip(&iov, &nr, done);
+		/* With O_DIRECT the end may be inside of a block. */
+		if (!write && nr && (!done || !is_aligned(off, raw->io_align)))
+			return read_end(raw, iov, nr, off);
 	}
 	return 0;
 }
@@ -114,23 +104,6 @@ static int transfer_buf(struct raw_disk *raw, bool write, u8 *buf, size_t len, u
 	struct iovec iov = {.iov_base = buf, .iov_len = len};
 
 	return transfer_all(raw, write, &iov, 1, off);
-}
-
-/* Moves @len bytes between @buf and what @iov begins with. */
-static void iov_copy(struct iovec **iov, unsigned int *nr, u8 *buf, size_t len, bool to_buf)
-{
-	while (len) {
-		size_t part = min(len, (*iov)->iov_len);
-
-		/* An entry may be empty and have no address. */
-		if (part && to_buf)
-			memcpy(buf, (*iov)->iov_base, part);
-		else if (part)
-			memcpy((*iov)->iov_base, buf, part);
-		iov_skip(iov, nr, part);
-		buf += part;
-		len -= part;
-	}
 }
 
 static bool fits_direct(const struct raw_disk *raw, const struct iovec *iov, unsigned int nr,
@@ -292,8 +265,8 @@ static int write_zeroes_slowly(struct raw_disk *raw, u64 off, u64 len)
 		int ret;
 
 		while (nr < ZERO_IOVS && round < len) {
-			iov[nr].iov_base = zeroes;
-			iov[nr].iov_len = min(len - round, (u64)sizeof(zeroes));
+			iov[nr].iov_base = disk_zeroes;
+			iov[nr].iov_len = min(len - round, (u64)sizeof(disk_zeroes));
 			round += iov[nr++].iov_len;
 		}
 		ret = transfer(raw, true, iov, nr, off);
@@ -519,7 +492,7 @@ static int setup_direct(struct raw_disk *raw)
 		       raw->name);
 		return -EINVAL;
 	}
-	if (disk->size % raw->io_align) {
+	if (!raw->container && disk->size % raw->io_align) {
 		pr_err("disk %s: 'direct' is not possible, the size is not a multiple of %u bytes",
 		       raw->name, raw->io_align);
 		return -EINVAL;
@@ -564,7 +537,8 @@ static int setup(struct raw_disk *raw, const struct stat *st, bool direct)
 	} else {
 		setup_file(raw, st);
 	}
-	ret = check_size(raw);
+	atomic_store(&raw->end, raw->disk.size);
+	ret = raw->container ? 0 : check_size(raw);
 	if (!ret && direct)
 		ret = setup_direct(raw);
 	return ret;
@@ -599,9 +573,11 @@ static int in_use(const char *path)
 	return -EBUSY;
 }
 
-static int open_failed(const char *path, bool read_only, int err)
+static int open_failed(const char *path, bool read_only, bool container, int err)
 {
-	if (err == -ENOENT)
+	if (err == -ENOENT && container)
+		pr_err("disk %s: no such file", path);
+	else if (err == -ENOENT)
 		pr_err("disk %s: no such file; 'truncate -s 1G %s' would make an empty disk", path,
 		       path);
 	else if (err == -EBUSY)
@@ -635,7 +611,7 @@ static int lock_file(const struct raw_disk *raw)
 	return 0;
 }
 
-int raw_open(struct disk **out, const struct disk_config *config)
+static int open_path(struct disk **out, const struct disk_config *config, bool container)
 {
 	const char *path = config->path;
 	int flags = O_CLOEXEC | (config->read_only ? O_RDONLY : O_RDWR);
@@ -646,7 +622,7 @@ int raw_open(struct disk **out, const struct disk_config *config)
 
 	/* To open a pipe may block, to open a device may have effects: look first. */
 	if (stat(path, &st))
-		return open_failed(path, config->read_only, -errno);
+		return open_failed(path, config->read_only, container, -errno);
 	if (S_ISDIR(st.st_mode)) {
 		pr_err("disk %s: it is a directory; name a file or a block device", path);
 		return -EISDIR;
@@ -662,10 +638,11 @@ int raw_open(struct disk **out, const struct disk_config *config)
 
 	fd = open(path, flags);
 	if (fd < 0)
-		return open_failed(path, config->read_only, -errno);
+		return open_failed(path, config->read_only, container, -errno);
 	raw = raw_new(fd, path, config->read_only);
 	if (!raw)
 		return -ENOMEM;
+	raw->container = container;
 	if (fstat(fd, &st) || (st.st_mode & S_IFMT) != kind) {
 		pr_err("disk %s: it was replaced while it was opened", path);
 		ret = -EAGAIN;
@@ -683,4 +660,43 @@ int raw_open(struct disk **out, const struct disk_config *config)
 err:
 	raw_close(&raw->disk);
 	return ret;
+}
+
+int raw_open(struct disk **out, const struct disk_config *config)
+{
+	return open_path(out, config, false);
+}
+
+int raw_open_container(struct disk **out, const struct disk_config *config)
+{
+	return open_path(out, config, true);
+}
+
+int raw_grow(struct disk *disk, u64 size)
+{
+	struct raw_disk *raw = to_raw(disk);
+
+	if (size <= atomic_load(&raw->end))
+		return 0;
+	if (raw->is_block)
+		return io_error(raw, "growing", -ENOSPC);
+	if (size > LONG_MAX)
+		return io_error(raw, "growing", -EFBIG);
+	if (ftruncate(raw->fd, size))
+		return io_error(raw, "growing", -errno);
+	atomic_store(&raw->end, size);
+	return 0;
+}
+
+u64 raw_end(struct disk *disk)
+{
+	return atomic_load_explicit(&to_raw(disk)->end, memory_order_relaxed);
+}
+
+bool raw_is_file(struct disk *disk, const struct stat *st)
+{
+	struct stat own;
+
+	return !fstat(to_raw(disk)->fd, &own) && own.st_dev == st->st_dev &&
+	       own.st_ino == st->st_ino;
 }
