@@ -21,6 +21,35 @@ static int parse_direct(void *opaque, const char *value)
 	return virtio_parse_flag(&config->options, "direct", value, &config->disk.direct);
 }
 
+static int parse_format(void *opaque, const char *value)
+{
+	struct blk_config *config = opaque;
+
+	if (value && !strcmp(value, "raw")) {
+		config->disk.format = DISK_FORMAT_RAW;
+	} else if (value && !strcmp(value, "qcow2")) {
+		config->disk.format = DISK_FORMAT_QCOW2;
+	} else {
+		pr_err("%s: format=%s: it is raw or qcow2", config->options.what,
+		       value ? value : "");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int parse_backing(void *opaque, const char *value)
+{
+	struct blk_config *config = opaque;
+
+	if (!value || !*value || strlen(value) >= sizeof(config->disk.backing)) {
+		pr_err("%s: backing= needs a file name of up to %zu bytes", config->options.what,
+		       sizeof(config->disk.backing) - 1);
+		return -EINVAL;
+	}
+	strcpy(config->disk.backing, value);
+	return 0;
+}
+
 static int parse_queues(void *opaque, const char *value)
 {
 	struct blk_config *config = opaque;
@@ -61,6 +90,8 @@ static int parse_serial(void *opaque, const char *value)
 static const struct subopt blk_subopts[] = {
 	{"ro", parse_ro, false},
 	{"direct", parse_direct, false},
+	{"format", parse_format, false},
+	{"backing", parse_backing, false},
 	{"queues", parse_queues, false},
 	{"serial", parse_serial, false},
 	VIRTIO_SUBOPTS,
@@ -94,9 +125,11 @@ int blk_parse(const char *arg, struct blk_config *out)
 }
 
 const char blk_usage[] =
-	"disk: a raw file, a block device, or ram:SIZE;\n"
-	"may be repeated; suboptions:\n"
+	"disk: a raw file, a block device, ram:SIZE, or\n"
+	"a qcow2 image; may be repeated; suboptions:\n"
 	"  ro               the guest cannot write\n"
 	"  direct           without the host's page cache\n"
+	"  format=raw|qcow2 qcow2 if FILE ends in .qcow2, else raw\n"
+	"  backing=FILE     of a qcow2 image, instead of what it says\n"
 	"  queues=N         1 to 16, each with a thread (1)\n"
 	"  serial=TEXT      what the guest sees, up to 20 bytes\n" VIRTIO_SUBOPTS_USAGE;

@@ -15,11 +15,19 @@
 /* The unit of sizes and requests, whatever the disk's block size is. */
 #define DISK_SECTOR_SIZE 512U
 
+enum disk_format {
+	DISK_FORMAT_BY_NAME, /* qcow2 if it ends in .qcow2, else raw */
+	DISK_FORMAT_RAW,
+	DISK_FORMAT_QCOW2,
+};
+
 /* What the user says of a disk, apart from the device that the guest sees. */
 struct disk_config {
 	char path[PATH_MAX]; /* a file, or ram:SIZE */
 	bool read_only;
 	bool direct; /* without the host's page cache */
+	enum disk_format format;
+	char backing[PATH_MAX]; /* the backing file of a qcow2 image; "": what the image names */
 };
 
 struct disk;
