@@ -193,7 +193,7 @@ TEST(parse_bad)
 		{"f,ro,", "comma"},
 		{"f,dirct", "did you mean 'direct'"},
 		{"f,queue=2", "did you mean 'queues'"},
-		{"f,readonly", "known are: ro, direct, queues, serial, iommu"},
+		{"f,readonly", "known are: ro, direct, format, backing, queues"},
 		{"f,queues", "from 1 to 16"},
 		{"f,queues=0", "from 1 to 16"},
 		{"f,queues=17", "queues=17"},
