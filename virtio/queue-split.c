@@ -162,7 +162,6 @@ static int wants_interrupt(struct virtq *vq)
 {
 	struct virtq_split *s = &vq->split;
 	u16 val, old = s->signalled;
-	bool valid = s->signalled_valid;
 
 	if (!vq->event_idx) {
 		if (dma_load16(&vq->dma, vq->avail, &val))
@@ -172,8 +171,7 @@ static int wants_interrupt(struct virtq *vq)
 	if (dma_load16(&vq->dma, used_event_addr(vq), &val))
 		return virtq_break_unreachable(vq);
 	s->signalled = s->published;
-	s->signalled_valid = true;
-	return !valid || vring_need_event(le16toh(val), s->published, old);
+	return vring_need_event(le16toh(val), s->published, old);
 }
 
 static int split_publish(struct virtq *vq)

@@ -44,8 +44,7 @@ struct virtq_split {
 	u16 last_avail;
 	u16 used_idx; /* next to write; published by virtq_publish() */
 	u16 published; /* used index that the driver can see */
-	u16 signalled; /* used index at the last interrupt */
-	bool signalled_valid;
+	u16 signalled; /* used index when the driver was last asked whether it wants an interrupt */
 };
 
 /* A place in a packed ring, with the wrap counter that holds there (2.8.1). */
