@@ -146,6 +146,9 @@ $(1)/tests/test-board: TEST_LDFLAGS := -Wl$(comma)-z$(comma)muldefs
 # Calls that lead to tests/unit/fail-nth.c.
 $(1)/tests/test-fail-%: TEST_LDFLAGS := $(FAILING_CALLS:%=-Wl$(comma)--wrap=%)
 
+# It has the clock of the device's threads.
+$(1)/tests/test-blk-batch: TEST_LDFLAGS := -Wl$(comma)--wrap=clock_gettime
+
 $(UNIT_TESTS:%=$(1)/tests/%): $(1)/tests/%: $(1)/tests/helpers.a $(1)/lkvm.a
 	@mkdir -p $$(@D)
 	$$(if $$(Q),@echo "  LD      $$@")

@@ -348,20 +348,22 @@ u16 add_chain(struct driver_queue *q, const struct seg *segs, unsigned int nr_ou
 	return head;
 }
 
-void kick(struct driver_queue *q, u16 added)
+bool kick_wanted(const struct driver_queue *q, u16 added)
 {
 	u16 event;
 
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (guest.event_idx) {
-		event = __atomic_load_n((u16 *)&q->used->ring[RING_SIZE], __ATOMIC_ACQUIRE);
-		if (!vring_need_event(le16toh(event), q->avail_idx, q->avail_idx - added))
-			return;
-	} else if (le16toh(__atomic_load_n(&q->used->flags, __ATOMIC_ACQUIRE)) &
-		   VRING_USED_F_NO_NOTIFY) {
-		return;
-	}
-	virtio_kick(guest.vdev, q->index);
+	if (!guest.event_idx)
+		return !(le16toh(__atomic_load_n(&q->used->flags, __ATOMIC_ACQUIRE)) &
+			 VRING_USED_F_NO_NOTIFY);
+	event = __atomic_load_n((u16 *)&q->used->ring[RING_SIZE], __ATOMIC_ACQUIRE);
+	return vring_need_event(le16toh(event), q->avail_idx, q->avail_idx - added);
+}
+
+void kick(struct driver_queue *q, u16 added)
+{
+	if (kick_wanted(q, added))
+		virtio_kick(guest.vdev, q->index);
 }
 
 u16 used_now(struct driver_queue *q)

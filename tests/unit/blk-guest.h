@@ -127,7 +127,8 @@ struct seg {
 u16 add_chain(struct driver_queue *q, const struct seg *segs, unsigned int nr_out,
 	      unsigned int nr_in, u64 table);
 
-/* Kicks as a driver does: only if the device wants that (2.7.10). @added chains are new. */
+/* Whether the device wants a kick (2.7.10) for the last @added chains; kicks if so. */
+bool kick_wanted(const struct driver_queue *q, u16 added);
 void kick(struct driver_queue *q, u16 added);
 
 u16 used_now(struct driver_queue *q);
