@@ -100,8 +100,8 @@ struct mapping_store {
 	u64 count;
 
 	/*
-	 * Where the last change was, and often the next one is. No leaf when nodes
-	 * were split or merged since.
+	 * Where the last change was, and often the next one is. No leaf when leaves were
+	 * merged or inner nodes split since.
 	 */
 	struct path cursor;
 

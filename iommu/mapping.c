@@ -29,13 +29,13 @@ static void fill_keys(u64 *key, unsigned int from, unsigned int to)
 		WRITE_ONCE(key[from], ~0ULL);
 }
 
+/* Its keys are still to be filled. */
 static struct leaf *new_leaf(struct mapping_store *store)
 {
 	struct leaf *leaf = node_pool_take(&store->pool);
 
 	leaf->nr = 0;
 	leaf->next = NULL;
-	fill_keys(leaf->last, 0, LEAF_ROOM);
 	return leaf;
 }
 
@@ -136,11 +136,28 @@ static void leaf_move(struct leaf *to, unsigned int to_pos, const struct leaf *f
 	}
 }
 
+typedef u64 word_t __attribute__((may_alias));
+
+static void move_words(void *to, const void *from, unsigned int nr)
+{
+	const word_t *f = from;
+	word_t *t = to;
+
+	if (to <= from) {
+		for (unsigned int i = 0; i < nr; i++)
+			WRITE_ONCE(t[i], f[i]);
+	} else {
+		for (unsigned int i = nr; i--;)
+			WRITE_ONCE(t[i], f[i]);
+	}
+}
+
+/* Not by memmove(), for the reason that leaf_move() has. */
 static void inner_move(struct inner *to, unsigned int to_pos, struct inner *from,
 		       unsigned int from_pos, unsigned int nr)
 {
-	memmove(&to->key[to_pos], &from->key[from_pos], nr * sizeof(to->key[0]));
-	memmove(&to->child[to_pos], &from->child[from_pos], nr * sizeof(to->child[0]));
+	move_words(&to->key[to_pos], &from->key[from_pos], nr);
+	move_words(&to->child[to_pos], &from->child[from_pos], nr);
 }
 
 static void leaf_insert(struct leaf *leaf, unsigned int pos, const struct mapping *m)
@@ -163,8 +180,11 @@ static void inner_insert(struct inner *node, unsigned int i, u64 bound, void *ri
 	update_guide(node);
 }
 
-/* The leaf at the cursor has been split: @right is its part above @bound. */
-static void insert_above(struct mapping_store *store, u64 bound, void *right)
+/*
+ * The leaf at the cursor has been split: @right is its part above @bound. Whether the nodes above
+ * are still those of the cursor.
+ */
+static bool insert_above(struct mapping_store *store, u64 bound, void *right)
 {
 	const unsigned int half = INNER_MAX / 2;
 	struct inner *node, *other;
@@ -175,7 +195,7 @@ static void insert_above(struct mapping_store *store, u64 bound, void *right)
 		i = store->cursor.idx[level];
 		if (node->nr < INNER_MAX) {
 			inner_insert(node, i, bound, right);
-			return;
+			return level == 1;
 		}
 		other = new_inner(store);
 		inner_move(other, 0, node, half, INNER_MAX - half);
@@ -198,30 +218,45 @@ static void insert_above(struct mapping_store *store, u64 bound, void *right)
 	inner_insert(node, 0, bound, right);
 	store->root = node;
 	store->height++;
+	return false;
 }
 
 /*
- * Splits the full leaf at the cursor. @pos is where a mapping is to go. Ranges are
- * mostly added downwards or upwards: then the leaf that is left behind keeps more.
+ * Splits the full leaf at the cursor; the cursor and *@pos are where a mapping is to go, which is
+ * at *@pos before. Ranges are mostly added downwards or upwards: then the leaf that is left behind
+ * keeps more.
  */
-static struct leaf *split_leaf(struct mapping_store *store, unsigned int pos)
+static struct leaf *split_leaf(struct mapping_store *store, unsigned int *pos)
 {
-	struct leaf *left = store->cursor.leaf, *right = new_leaf(store);
+	struct path *path = &store->cursor;
+	struct leaf *left = path->leaf, *right = new_leaf(store);
 	unsigned int left_nr = LEAF_MAX / 2;
+	bool holds;
+	u64 bound;
 
-	if (pos == 0)
+	if (*pos == 0)
 		left_nr = LEAF_EDGE;
-	else if (pos == LEAF_MAX)
+	else if (*pos == LEAF_MAX)
 		left_nr = LEAF_MAX - LEAF_EDGE;
+	bound = left->last[left_nr - 1];
 
 	right->nr = LEAF_MAX - left_nr;
 	leaf_move(right, 0, left, left_nr, right->nr);
+	fill_keys(right->last, right->nr, LEAF_ROOM);
 	left->nr = left_nr;
 	fill_keys(left->last, left_nr, LEAF_ROOM);
 	right->next = left->next;
 	left->next = right;
-	insert_above(store, left->last[left_nr - 1], right);
-	store->cursor.leaf = NULL;
+	holds = insert_above(store, bound, right);
+	if (*pos < left_nr) {
+		path->hi = bound;
+		path->leaf = holds ? left : NULL;
+		return left;
+	}
+	*pos -= left_nr;
+	path->lo = bound + 1;
+	path->idx[1]++;
+	path->leaf = holds ? right : NULL;
 	return right;
 }
 
@@ -242,7 +277,7 @@ int mapping_store_add(struct mapping_store *store, const struct mapping *m)
 {
 	struct path *path = &store->cursor;
 	unsigned int pos, level = 0;
-	struct leaf *leaf, *right;
+	struct leaf *leaf;
 	int ret;
 
 	assert(m->start <= m->last);
@@ -268,13 +303,8 @@ int mapping_store_add(struct mapping_store *store, const struct mapping *m)
 	change_begin(store);
 	if (m->last > path->hi)
 		raise_bound(store, m->last);
-	if (leaf->nr == LEAF_MAX) {
-		right = split_leaf(store, pos);
-		if (pos >= leaf->nr) {
-			pos -= leaf->nr;
-			leaf = right;
-		}
-	}
+	if (leaf->nr == LEAF_MAX)
+		leaf = split_leaf(store, &pos);
 	leaf_insert(leaf, pos, m);
 	change_end(store);
 	store->count++;
@@ -387,8 +417,15 @@ static void rebalance(struct mapping_store *store)
 	unsigned int level = 1, i = path->idx[1];
 	bool merged;
 
-	path->leaf = NULL;
 	merged = rebalance_leaves(store, node, i ? i - 1 : 0);
+	if (!merged) {
+		if (i)
+			path->lo = node->key[i - 1] + 1;
+		else
+			path->hi = node->key[0];
+		return;
+	}
+	path->leaf = NULL;
 	while (merged && level < store->height && node->nr < INNER_MIN) {
 		node = path->node[++level];
 		i = path->idx[level];
@@ -487,12 +524,16 @@ int mapping_store_remove(struct mapping_store *store, u64 start, u64 last, u64 *
 
 void mapping_store_clear(struct mapping_store *store)
 {
+	struct leaf *root;
+
 	change_begin(store);
 	node_pool_reset(&store->pool);
 	new_shape(store);
 	node_pool_reserve(&store->pool,
 			  1); /* cannot fail: all nodes of at least one slab are free */
-	store->root = new_leaf(store);
+	root = new_leaf(store);
+	fill_keys(root->last, 0, LEAF_ROOM);
+	store->root = root;
 	store->height = 0;
 	store->count = 0;
 	store->cursor.leaf = NULL;
