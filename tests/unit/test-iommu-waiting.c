@@ -6,6 +6,8 @@
 #include <endian.h>
 #include <linux/virtio_config.h>
 #include <sched.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "iommu/report.h"
 #include "request-ring.h"
@@ -271,4 +273,145 @@ TEST(any_number_may_wait)
 	CHECK_EQ(fake_used_idx(&g.requestq), MANY);
 	CHECK_EQ(mapping_store_count(atomic_load(&g.eps[0].domain)->mappings), 0);
 	guest_end();
+}
+
+/*
+ * Drivers that share the queue, each with a domain and a device of its own, which writes to pages
+ * that may be mapped or not. A page that is unmapped is its driver's at once. A packed queue,
+ * since IDs of buffers do not come round while one waits.
+ */
+#define NR_DRIVERS 3
+#define WINDOW	   4 /* pages of a driver */
+#define NR_ROUNDS  300
+#define FREE	   0xdd
+
+static pthread_mutex_t queue_lock = PTHREAD_MUTEX_INITIALIZER; /* the drivers' */
+static _Atomic bool answered[2 * NR_DRIVERS * NR_ROUNDS];
+static _Atomic bool drivers_end;
+static _Atomic unsigned int writes;
+
+static u64 window_gpa(unsigned int driver, unsigned int n)
+{
+	return GPA + page(driver * WINDOW + n);
+}
+
+/* Whoever looks takes the answers of all. */
+static void driver_ask(unsigned int (*offer)(unsigned int driver, unsigned int n),
+		       unsigned int driver, unsigned int n)
+{
+	unsigned int request, taken;
+	int status;
+	bool wanted;
+
+	pthread_mutex_lock(&queue_lock);
+	request = offer(driver, n);
+	atomic_thread_fence(memory_order_seq_cst);
+	wanted = ring_kick_wanted(1);
+	pthread_mutex_unlock(&queue_lock);
+	if (wanted)
+		ring_kick();
+	while (!atomic_load(&answered[request])) {
+		pthread_mutex_lock(&queue_lock);
+		while (ring_take(&taken, &status)) {
+			CHECK_EQ(status, VIOMMU_S_OK);
+			atomic_store(&answered[taken], true);
+		}
+		pthread_mutex_unlock(&queue_lock);
+		sched_yield();
+	}
+}
+
+static unsigned int offer_window_map(unsigned int driver, unsigned int n)
+{
+	return ring_offer_map(driver + 1, page(n), window_gpa(driver, n));
+}
+
+static unsigned int offer_window_unmap(unsigned int driver, unsigned int n)
+{
+	return ring_offer_unmap(driver + 1, page(n));
+}
+
+static bool is_left_alone(const u8 *bytes)
+{
+	for (unsigned int i = 0; i < GRANULE; i++) {
+		if (bytes[i] != FREE)
+			return false;
+	}
+	return true;
+}
+
+static void *drive(void *opaque)
+{
+	unsigned int driver = *(unsigned int *)opaque;
+
+	for (unsigned int round = 0; round < NR_ROUNDS; round++) {
+		unsigned int n = round % WINDOW, before;
+		u8 *memory = g.mem.banks[0].hva + window_gpa(driver, n);
+
+		driver_ask(offer_window_map, driver, n);
+		before = atomic_load(&writes);
+		while (atomic_load(&writes) < before + 2)
+			sched_yield();
+		driver_ask(offer_window_unmap, driver, n);
+		memset(memory, FREE, GRANULE);
+		sched_yield();
+		if (!CHECK(is_left_alone(memory)))
+			break;
+	}
+	return NULL;
+}
+
+static void *device(void *opaque)
+{
+	unsigned int driver = *(unsigned int *)opaque, n = 0;
+
+	while (!atomic_load(&drivers_end)) {
+		dma_handle_t h;
+		struct iovec iov;
+
+		if (dma_map(&g.chans[driver], DMA_NO_PASID, page(n++ % WINDOW), GRANULE, DMA_WRITE,
+			    &iov, 1, &h) < 0) {
+			sched_yield();
+			continue;
+		}
+		for (unsigned int i = 0; i < n % 5; i++)
+			sched_yield();
+		memset(iov.iov_base, n, iov.iov_len);
+		atomic_fetch_add(&writes, 1);
+		dma_unmap(&g.chans[driver], h);
+	}
+	return NULL;
+}
+
+static void check_drivers(u64 poll_us)
+{
+	pthread_t drivers[NR_DRIVERS], devices[NR_DRIVERS];
+	unsigned int numbers[NR_DRIVERS];
+
+	start(poll_us, true, 0);
+	atomic_store(&drivers_end, false);
+	memset((void *)answered, 0, sizeof(answered));
+	for (unsigned int i = 0; i < NR_DRIVERS; i++) {
+		numbers[i] = i;
+		CHECK_EQ(iommu_attach(&g.iommu, i + 1, ep_id(i), false), 0);
+	}
+	for (unsigned int i = 0; i < NR_DRIVERS; i++) {
+		if (pthread_create(&drivers[i], NULL, drive, &numbers[i]) ||
+		    pthread_create(&devices[i], NULL, device, &numbers[i]))
+			abort();
+	}
+	for (unsigned int i = 0; i < NR_DRIVERS; i++)
+		pthread_join(drivers[i], NULL);
+	atomic_store(&drivers_end, true);
+	for (unsigned int i = 0; i < NR_DRIVERS; i++)
+		pthread_join(devices[i], NULL);
+	CHECK_EQ(atomic_load(&g.iommu.nr_mappings), 0);
+	guest_end();
+}
+
+TEST(pages_are_their_drivers_when_the_answer_is_there)
+{
+	check_drivers(0);
+	check_drivers(1);
+	check_drivers(LONG_US);
 }
