@@ -6,16 +6,12 @@
 #include <time.h>
 
 #include "machine.h"
+#include "util/counter.h"
 #include "util/lock.h"
 #include "util/report.h"
 
 /* How long all devices together are waited for, in nanoseconds: the main loop stands still. */
 #define PATIENCE_NS 50000000
-
-static u64 get(const _Atomic u64 *counter)
-{
-	return atomic_load_explicit(counter, memory_order_relaxed);
-}
 
 static void report_vcpu(const struct vcpu *vcpu, struct report *r)
 {
@@ -32,7 +28,7 @@ static void report_vcpu(const struct vcpu *vcpu, struct report *r)
 	report_u64(r, "index", vcpu->index);
 	report_object_begin(r, "exits");
 	for (unsigned int i = 0; i < VCPU_NR_EXITS; i++)
-		report_u64(r, names[i], get(&vcpu->exits[i]));
+		report_u64(r, names[i], counter_get(&vcpu->exits[i]));
 	report_object_end(r);
 	report_object_end(r);
 }
@@ -83,11 +79,11 @@ static void report_queue(const struct virtq *vq, struct report *r, bool locked)
 		report_bool(r, "enabled", vq->enabled);
 		report_u64(r, "size", vq->size);
 	}
-	report_u64(r, "requests", get(&vq->nr_requests));
-	report_u64(r, "interrupts", get(&vq->nr_interrupts));
+	report_u64(r, "requests", counter_get(&vq->nr_requests));
+	report_u64(r, "interrupts", counter_get(&vq->nr_interrupts));
 	if (vq->dma.ep) {
-		report_u64(r, "iotlb_hits", get(&vq->dma.tlb_hits));
-		report_u64(r, "iotlb_misses", get(&vq->dma.tlb_misses));
+		report_u64(r, "iotlb_hits", counter_get(&vq->dma.tlb_hits));
+		report_u64(r, "iotlb_misses", counter_get(&vq->dma.tlb_misses));
 	}
 	report_object_end(r);
 }
@@ -98,7 +94,7 @@ static void report_place(const struct machine_device *d, struct report *r)
 	report_bool(r, "behind_iommu", d->behind_iommu);
 	if (d->behind_iommu) {
 		report_hex(r, "endpoint", d->ep.id);
-		report_u64(r, "faults", get(&d->ep.faults));
+		report_u64(r, "faults", counter_get(&d->ep.faults));
 	}
 }
 
@@ -165,7 +161,7 @@ void machine_stat(struct machine *m, struct report *r)
 	report_list_end(r);
 	report_memory(&m->vm.mem, r);
 	report_object_begin(r, "serial_port");
-	report_u64(r, "bytes_dropped", get(&m->serial->dropped));
+	report_u64(r, "bytes_dropped", counter_get(&m->serial->dropped));
 	report_object_end(r);
 	report_list_begin(r, "devices");
 	for (unsigned int i = 0; i < m->nr_devices; i++) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "dma-engine-internal.h"
+#include "util/counter.h"
 
 /*
  * So much is accessed at a time: short enough for who waits for the engine to stop, or for a
@@ -176,7 +177,7 @@ static bool transfer(struct dma_engine *e, struct dma_engine_desc *d, struct sid
 		if (dst)
 			dst->iova += len;
 		done += len;
-		dma_engine_count(&e->stat.bytes, len);
+		counter_add(&e->stat.bytes, len);
 	}
 	if (!dst)
 		d->result = htole64(hash);
@@ -237,6 +238,6 @@ bool dma_engine_execute(struct dma_engine *e, struct dma_engine_desc *d)
 	if (ok)
 		d->status = htole32(DMA_ENGINE_STATUS_OK);
 	else if (d->status != htole32(DMA_ENGINE_STATUS_INVALID))
-		dma_engine_count(&e->stat.faults, 1);
+		counter_add(&e->stat.faults, 1);
 	return true;
 }

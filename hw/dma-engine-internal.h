@@ -7,7 +7,6 @@
 #include "hw/dma-engine.h"
 
 /* Adds to a counter that this thread alone writes. */
-void dma_engine_count(_Atomic u64 *counter, u64 n);
 
 /*
  * The PASID field of a descriptor or of the ring: @pasid is DMA_NO_PASID if it has none, and

@@ -13,6 +13,7 @@
 
 #include "dma-engine-internal.h"
 #include "iommu/msi.h"
+#include "util/counter.h"
 #include "util/log.h"
 
 #define REGS_BAR  0
@@ -22,12 +23,6 @@
 /* Of a descriptor, what the engine reads, and what it writes. */
 #define DESC_IN	  offsetof(struct dma_engine_desc, status)
 #define DESC_SIZE sizeof(struct dma_engine_desc)
-
-void dma_engine_count(_Atomic u64 *counter, u64 n)
-{
-	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
-			      memory_order_relaxed);
-}
 
 bool dma_engine_decode_pasid(const struct dma_engine *e, u32 field, u32 *pasid, u32 *dir)
 {
@@ -105,7 +100,7 @@ static void halt(struct dma_engine *e, u64 address)
 {
 	e->status = DMA_ENGINE_STATUS_HALTED;
 	e->halt_address = address;
-	dma_engine_count(&e->stat.halts, 1);
+	counter_add(&e->stat.halts, 1);
 	interrupt(e, DMA_ENGINE_INT_HALT);
 }
 
@@ -176,7 +171,7 @@ static void work(struct dma_engine *e)
 		halt(e, iova);
 	} else if (done) {
 		e->head++;
-		dma_engine_count(&e->stat.descriptors, 1);
+		counter_add(&e->stat.descriptors, 1);
 		if (d.flags & DMA_ENGINE_FLAG_INT)
 			interrupt(e, DMA_ENGINE_INT_DONE);
 	}
@@ -500,11 +495,10 @@ void dma_engine_report(struct dma_engine *e, struct report *r)
 {
 	const struct dma_engine_stat *s = &e->stat;
 
-	report_u64(r, "descriptors", atomic_load_explicit(&s->descriptors, memory_order_relaxed));
-	report_u64(r, "bytes", atomic_load_explicit(&s->bytes, memory_order_relaxed));
-	report_u64(r, "faults", atomic_load_explicit(&s->faults, memory_order_relaxed));
-	report_u64(r, "halts", atomic_load_explicit(&s->halts, memory_order_relaxed));
-	report_u64(r, "iotlb_hits", atomic_load_explicit(&e->chan.tlb_hits, memory_order_relaxed));
-	report_u64(r, "iotlb_misses",
-		   atomic_load_explicit(&e->chan.tlb_misses, memory_order_relaxed));
+	report_u64(r, "descriptors", counter_get(&s->descriptors));
+	report_u64(r, "bytes", counter_get(&s->bytes));
+	report_u64(r, "faults", counter_get(&s->faults));
+	report_u64(r, "halts", counter_get(&s->halts));
+	report_u64(r, "iotlb_hits", counter_get(&e->chan.tlb_hits));
+	report_u64(r, "iotlb_misses", counter_get(&e->chan.tlb_misses));
 }

@@ -14,6 +14,7 @@
 #include "iommu/dma.h"
 #include "iommu/iommu.h"
 #include "iommu/revocation.h"
+#include "util/counter.h"
 
 #define TLB_SHIFT 12
 
@@ -137,13 +138,6 @@ void dma_chan_leave(struct dma_chan *chan, struct dma_chan_pos *pos)
 	pos->waits = false;
 }
 
-/* One thread writes: no locked instruction is needed. */
-static void count(_Atomic u64 *n)
-{
-	atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + 1,
-			      memory_order_relaxed);
-}
-
 /* An access ends in chan->fault, which is the endpoint's fault. Always -EFAULT. */
 static int fail(struct dma_chan *chan, u32 pasid, u64 iova, u32 dir)
 {
@@ -239,10 +233,10 @@ static inline const struct dma_tlb_entry *tlb_get(struct dma_chan *chan, u32 pas
 	u64 gen = atomic_load(&chan->ep->gen);
 
 	if (tlb_valid(chan, e, gen, pasid, iova, dir)) {
-		count(&chan->tlb_hits);
+		counter_add(&chan->tlb_hits, 1);
 		return e;
 	}
-	count(&chan->tlb_misses);
+	counter_add(&chan->tlb_misses, 1);
 	return tlb_fill(chan, e, gen, pasid, iova, dir) ? NULL : e;
 }
 

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 
+#include "iommu-internal.h"
 #include "iommu/dma.h"
 #include "iommu/format.h"
 #include "iommu/pasid-tables.h"
 #include "iommu/report.h"
+#include "util/counter.h"
 #include "util/lock.h"
 
 static void report_table(const struct iommu_format *format, const struct iommu_table *table,
@@ -30,7 +32,7 @@ static void report_endpoint(const struct iommu_endpoint *ep, struct report *r)
 	if (domain)
 		report_u64(r, "domain", domain->id);
 	report_bool(r, "bypass", bypass);
-	report_u64(r, "faults", atomic_load_explicit(&ep->faults, memory_order_relaxed));
+	report_u64(r, "faults", counter_get(&ep->faults));
 	if (ep->format) {
 		report_str(r, "tables", ep->format->name);
 		report_u64(r, "pasid_bits", ep->limits.pasid_bits);
@@ -119,17 +121,6 @@ static void report_domain(const struct iommu_domain *domain, struct report *r,
 	report_object_end(r);
 }
 
-static bool has_domain(const struct iommu *iommu, u32 id)
-{
-	const struct iommu_domain *domain;
-
-	list_for_each_entry (domain, &iommu->domains, node) {
-		if (domain->id == id)
-			return true;
-	}
-	return false;
-}
-
 static void report_all(const struct iommu *iommu, struct report *r,
 		       const struct iommu_report_filter *filter)
 {
@@ -161,7 +152,7 @@ int iommu_report(struct iommu *iommu, struct report *r, const struct iommu_repor
 	/* Held by a request that waits for a device's access to end, which may take long. */
 	if (!mutex_lock_until(&iommu->lock, deadline))
 		return -EBUSY;
-	if (filter->one_domain && !has_domain(iommu, filter->domain))
+	if (filter->one_domain && !iommu_find_domain(iommu, filter->domain))
 		ret = -ENOENT;
 	else
 		report_all(iommu, r, filter);

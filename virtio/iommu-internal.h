@@ -13,7 +13,7 @@
 struct viommu_reply {
 	u8 properties[VIOMMU_PROBE_SIZE];
 	size_t len;
-	struct iommu_revocation rev; /* what the answer has to wait for; over if it is all 0 */
+	struct iommu_revocation rev; /* what the answer has to wait for */
 };
 
 /* The status for a negative errno of iommu/iommu.h, and its name. */

@@ -5,6 +5,7 @@
  * a used buffer which one it is.
  */
 #include "iommu-internal.h"
+#include "util/trace.h"
 
 bool viommu_set_aside(struct virtio_iommu *viommu, struct iommu_revocation *rev, u8 type, u16 head,
 		      u32 len)
@@ -15,6 +16,7 @@ bool viommu_set_aside(struct virtio_iommu *viommu, struct iommu_revocation *rev,
 		iommu_revocation_wait(rev);
 		return false;
 	}
+	trace(TRACE_IOMMU, "request type=%u: waits for a device to end an access", type);
 	viommu->waiting[viommu->nr_waiting++] = (struct viommu_waiting){
 		.rev = *rev,
 		.who = pthread_self(),

@@ -8,6 +8,7 @@
 #include "iommu/dma.h"
 #include "iommu/format.h"
 #include "util/bytes.h"
+#include "util/counter.h"
 #include "util/log.h"
 #include "util/report.h"
 #include "util/trace.h"
@@ -197,22 +198,9 @@ static const struct request *find_request(struct virtio_iommu *viommu, u8 type)
 	return r;
 }
 
-/* Only one thread at a time serves requests. */
-static void count(_Atomic u64 *counter)
-{
-	u64 n = atomic_load_explicit(counter, memory_order_relaxed);
-
-	atomic_store_explicit(counter, n + 1, memory_order_relaxed);
-}
-
-static u64 get(const _Atomic u64 *counter)
-{
-	return atomic_load_explicit(counter, memory_order_relaxed);
-}
-
 void viommu_count_answer(struct virtio_iommu *viommu, u8 type, u8 status)
 {
-	count(&viommu->answered[type][status]);
+	counter_add(&viommu->answered[type][status], 1);
 }
 
 /*
@@ -226,7 +214,7 @@ static u32 serve(struct virtio_iommu *viommu, struct virtq *vq, const struct vir
 {
 	u8 buf[sizeof(struct viommu_attach_table)] = {0};
 	struct viommu_tail tail = {0};
-	struct viommu_reply reply = {0};
+	struct viommu_reply reply;
 	const struct request *r;
 	size_t room;
 	ssize_t got;
@@ -243,6 +231,10 @@ static u32 serve(struct virtio_iommu *viommu, struct virtq *vq, const struct vir
 		trace(TRACE_IOMMU, "request type=%u: unknown, not answered", buf[0]);
 		return 0;
 	}
+	/* Most requests have no properties: only where there are some, they are cleared. */
+	memset(reply.properties, 0, r->properties);
+	reply.len = 0;
+	iommu_revocation_init(&reply.rev, viommu->iommu);
 	room = min(chain->in_len - sizeof(tail), (u64)r->properties);
 	if ((size_t)got < r->size || room < r->properties) {
 		trace(TRACE_IOMMU, "request type=%u: truncated: INVAL", buf[0]);
@@ -272,7 +264,7 @@ unsigned int viommu_serve_waiting(struct virtio_iommu *viommu)
 		u32 len = serve(viommu, vq, &viommu->request, &aside);
 
 		if (!len)
-			count(&viommu->unanswered);
+			counter_add(&viommu->unanswered, 1);
 		if (!aside && virtq_push(vq, viommu->request.head, len))
 			return n;
 		n++;
@@ -501,7 +493,7 @@ static void stat(struct virtio_device *vdev, struct report *r)
 			continue;
 		report_object_begin(r, types[type]);
 		for (u8 status = 0; status < VIRTIO_IOMMU_NR_STATUSES; status++) {
-			u64 n = get(&viommu->answered[type][status]);
+			u64 n = counter_get(&viommu->answered[type][status]);
 
 			/* Always there: OK. */
 			if (n || !status)
@@ -509,15 +501,15 @@ static void stat(struct virtio_device *vdev, struct report *r)
 		}
 		report_object_end(r);
 	}
-	report_u64(r, "unanswered", get(&viommu->unanswered));
+	report_u64(r, "unanswered", counter_get(&viommu->unanswered));
 	report_u64(r, "waiting", viommu->nr_waiting);
 	report_object_end(r);
 
 	/* event_lock may be held by a thread that waits for who reads its messages. */
-	report_u64(r, "events_dropped", get(&viommu->dropped));
+	report_u64(r, "events_dropped", counter_get(&viommu->dropped));
 	/* A DETACH holds iommu->lock, maybe for long. */
-	report_u64(r, "mappings", get(&viommu->iommu->nr_mappings));
-	report_u64(r, "tables", get(&viommu->iommu->nr_tables));
+	report_u64(r, "mappings", counter_get(&viommu->iommu->nr_mappings));
+	report_u64(r, "tables", counter_get(&viommu->iommu->nr_tables));
 }
 
 static const struct virtio_ops ops = {

@@ -4,18 +4,11 @@
 #include <linux/virtio_config.h>
 
 #include "queue-internal.h"
+#include "util/counter.h"
 #include "virtio/device.h"
 
 /* The specification allows no chain of more bytes than this (2.7.4.2). */
 #define CHAIN_MAX_BYTES (1ULL << 32)
-
-/* Only one thread at a time writes it. */
-static void count(_Atomic u64 *counter)
-{
-	u64 n = atomic_load_explicit(counter, memory_order_relaxed);
-
-	atomic_store_explicit(counter, n + 1, memory_order_relaxed);
-}
 
 static const struct virtq_layout *negotiated_layout(const struct virtq *vq)
 {
@@ -121,7 +114,7 @@ int virtq_pop(struct virtq *vq, struct virtq_chain *chain)
 	chain->in_len = 0;
 	ret = vq->layout->pop(vq, chain);
 	if (ret > 0)
-		count(&vq->nr_requests);
+		counter_add(&vq->nr_requests, 1);
 	return ret;
 }
 
@@ -134,7 +127,7 @@ void virtq_publish(struct virtq *vq)
 {
 	if (vq->broken || vq->layout->publish(vq) <= 0)
 		return;
-	count(&vq->nr_interrupts);
+	counter_add(&vq->nr_interrupts, 1);
 	vq->vdev->transport->interrupt(vq->vdev, vq);
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "util/counter.h"
 #include "util/log.h"
 #include "util/parse.h"
 #include "util/report.h"
@@ -92,7 +93,7 @@ static void rng_queue_stop(struct virtio_device *vdev, unsigned int index)
 
 static void rng_stat(struct virtio_device *vdev, struct report *r)
 {
-	report_u64(r, "bytes", atomic_load_explicit(&to_rng(vdev)->bytes, memory_order_relaxed));
+	report_u64(r, "bytes", counter_get(&to_rng(vdev)->bytes));
 }
 
 static const struct virtio_ops rng_ops = {

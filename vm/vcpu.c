@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "util/counter.h"
 #include "util/log.h"
 #include "vm/vm.h"
 
@@ -188,15 +189,6 @@ static bool handle_exit(struct vcpu *vcpu)
 	return false;
 }
 
-static void count_exit(struct vcpu *vcpu, enum vcpu_exit why)
-{
-	_Atomic u64 *n = &vcpu->exits[why];
-
-	/* Nobody else writes: no locked instruction is needed. */
-	atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + 1,
-			      memory_order_relaxed);
-}
-
 static enum vcpu_exit why_exit(const struct kvm_run *run)
 {
 	switch (run->exit_reason) {
@@ -291,7 +283,7 @@ static void *vcpu_thread(void *arg)
 		if (ret == -EINTR || ret == -EAGAIN) {
 			/* What it was for is seen at the next turn. */
 			WRITE_ONCE(vcpu->run->immediate_exit, 0);
-			count_exit(vcpu, VCPU_EXIT_INTR);
+			counter_add(&vcpu->exits[VCPU_EXIT_INTR], 1);
 			continue;
 		}
 		if (ret) {
@@ -299,7 +291,7 @@ static void *vcpu_thread(void *arg)
 			vm_stop(vm, 1);
 			break;
 		}
-		count_exit(vcpu, why_exit(vcpu->run));
+		counter_add(&vcpu->exits[why_exit(vcpu->run)], 1);
 		if (!handle_exit(vcpu))
 			break;
 	}
