@@ -7,9 +7,13 @@
  */
 #include <endian.h>
 #include <errno.h>
+#include <linux/futex.h>
 #include <linux/virtio_config.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "build-aarch64.h"
 #include "build-x86.h"
@@ -37,8 +41,42 @@ static bool is_packed;
 static unsigned int nr_waiting, descs_waiting;
 static unsigned int nr_buffers; /* for events */
 
+/* Accesses that go on over requests, for which these may have to wait. */
+#define MAX_OPEN 6
+static struct {
+	struct dma_chan *chan;
+	dma_handle_t handle;
+} accesses[MAX_OPEN];
+static unsigned int nr_accesses;
+
 /* While the thread looks for requests, the driver goes on. */
 static bool driver_goes_on;
+
+long __wrap_syscall(long number, ...);
+long __real_syscall(long number, ...);
+
+static void end_access(unsigned int i)
+{
+	dma_unmap(accesses[i].chan, accesses[i].handle);
+	accesses[i] = accesses[--nr_accesses];
+}
+
+/* Whoever sleeps waits for an access: then one ends. */
+long __wrap_syscall(long number, ...)
+{
+	long arg[6];
+	va_list args;
+
+	va_start(args, number);
+	for (unsigned int i = 0; i < ARRAY_SIZE(arg); i++)
+		arg[i] = va_arg(args, long);
+	va_end(args);
+	if (number != SYS_futex || arg[1] != FUTEX_WAIT_PRIVATE)
+		return __real_syscall(number, arg[0], arg[1], arg[2], arg[3], arg[4], arg[5]);
+	CHECK(nr_accesses);
+	end_access(unit_below(nr_accesses));
+	return 0;
+}
 
 static u64 table_page(void)
 {
@@ -392,6 +430,11 @@ static void step_access(void)
 		len -= iov[i].iov_len;
 	}
 	CHECK_EQ(len, 0);
+	if (flags & 0x20 && nr_accesses < MAX_OPEN) {
+		accesses[nr_accesses].chan = &g.chans[n];
+		accesses[nr_accesses++].handle = handle;
+		return;
+	}
 	dma_unmap(&g.chans[n], handle);
 }
 
@@ -514,6 +557,8 @@ void fuzz_one(void)
 	while (fuzz_more())
 		fuzz_pick(steps)();
 	check_counts();
+	while (nr_accesses)
+		end_access(0);
 	guest_end();
 	fake_time.on = false;
 }

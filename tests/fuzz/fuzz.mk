@@ -36,8 +36,8 @@ $(foreach s,$(FUZZ_SRCS),$(eval $(FUZZ)/$(basename $(notdir $(s))): $(s:%.c=$(FU
 # Their walks are watched.
 $(FUZZ)/fuzz-walk-%: FUZZ_WRAP := guest_mem_load64 guest_mem_cmpxchg64
 
-# Time goes by when it is looked at.
-$(FUZZ)/fuzz-iommu-requests: FUZZ_WRAP := clock_gettime
+# Time goes by when it is looked at, and what is waited for happens then.
+$(FUZZ)/fuzz-iommu-requests: FUZZ_WRAP := clock_gettime syscall
 
 # Of a machine without a board.
 $(FUZZ)/fuzz-control: FUZZ_WRAP := guest_listen guest_name arch_power_button arch_vm_resuming send

@@ -74,7 +74,10 @@ static void run(struct virtio_worker *w)
 		return;
 	nr_waits = 0;
 	atomic_store(&w->stop, false);
+	/* For as long as that it is the thread, and not a vCPU. */
+	w->thread = pthread_self();
 	w->serve(w);
+	w->thread = 0;
 	CHECK(atomic_load(&w->stop));
 }
 
