@@ -10,11 +10,31 @@
 #include "fuzz.h"
 #include "initrd.h"
 
+#define HDR_PE_OFFSET 60
+#define PE_OFFSET     64
+
+/* Headers of a PE program, with as many sections as fit before the kernel itself, or not. */
+static void put_sections(void)
+{
+	unsigned int nr = unit_below(4);
+
+	put32(plain + HDR_PE_OFFSET, PE_OFFSET);
+	memcpy(plain + PE_OFFSET, "PE\0\0", 4);
+	put32(plain + PE_OFFSET + 4, fuzz_int(1) < 0xf0 ? nr << 16 : fuzz_int(4));
+	put32(plain + PE_OFFSET + 20, unit_below(200));
+	for (unsigned int i = 0; i < 4; i++) {
+		put32(plain + PE_OFFSET + 24 + 40 * i + 16, unit_below(PLAIN_SIZE));
+		put32(plain + PE_OFFSET + 24 + 40 * i + 20, unit_below(2) * 0x1000);
+	}
+}
+
 static void make_file_of(u8 how)
 {
 	u64 len = PLAIN_SIZE;
 
 	make_plain(how & 1 ? IMAGE_RISCV64 : IMAGE_ARM64);
+	if (how & 32)
+		put_sections();
 	if (how & 2)
 		len = 128 + fuzz_int(1);
 	file_size = 0;
