@@ -69,11 +69,9 @@ int qcow2_commit(struct qcow2 *q, bool sync)
 		ret = qcow2_barrier(q);
 		if (!ret)
 			ret = qcow2_cache_write(q, &q->l2);
-		if (!ret && q->any_l1_dirty) {
-			ret = qcow2_barrier(q);
-			if (!ret)
-				ret = write_l1(q);
-		}
+		/* New tables were written when they were made, before the barrier. */
+		if (!ret && q->any_l1_dirty)
+			ret = write_l1(q);
 	}
 	if (!ret && (sync || q->nr_freed))
 		ret = qcow2_barrier(q);

@@ -12,9 +12,9 @@
  * Nothing else is taken while packed.lock or refs.lock is held.
  *
  * What has to be on the disk before what, so that the image is whole whenever the host stops:
- *   refcounts that were raised, and data, before the L2 entries that point to the clusters;
- *   L2 tables before the L1 entries that point to them;
- *   both before refcounts that are lowered, and before a cluster is used again.
+ *   refcounts that were raised, data, and new L2 tables as they were made, before the L2 and L1
+ *   entries that point to them;
+ *   these before refcounts that are lowered, and before a cluster is used again.
  * So refcounts in memory may be written at any time: they are too high at worst.
  */
 #ifndef LKVM_DISK_QCOW2_INTERNAL_H

@@ -218,7 +218,7 @@ static int clear_table(struct qcow2 *q, u64 off)
 	return ret;
 }
 
-/* The table is written before the L1 entry is, by qcow2_commit(). */
+/* It is written now, and so before the L1 entry is, by qcow2_commit(). */
 static int make_table(struct qcow2 *q, u64 old, u64 off, bool fresh)
 {
 	if (old)
