@@ -96,7 +96,7 @@ static void put_count(struct image *image, const struct layout *l, u64 cluster, 
 		return;
 	}
 	mask = ((1ULL << (1 << l->ref_order)) - 1) << at % 8;
-	image_put(image, at / 8, 1, (image_get(image, at / 8, 1) & ~mask) | val << at % 8);
+	image_put(image, at / 8, 1, (image_get(image, at / 8, 1) & ~mask) | (val << at % 8 & mask));
 }
 
 static u64 round_up(u64 bytes, u64 cluster)
@@ -156,7 +156,7 @@ static void share(struct image *image, const struct layout *l, u64 at)
 	u64 host = (entry & OFFSET) >> l->bits;
 
 	image_put(image, at, 8, entry & ~COPIED);
-	if (host)
+	if (host && count_at(image, l, host))
 		put_count(image, l, host, get_count(image, l, host) + 1);
 }
 

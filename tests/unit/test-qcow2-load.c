@@ -4,17 +4,19 @@
  * itself it does that with an image of its own; tests/qcow2.bats does it with those of qemu-img:
  *
  *   test-qcow2-load work IMAGE[,...] MODEL STEPS THREADS
- *   test-qcow2-load forever IMAGE[,...] MODEL THREADS    until it is killed
+ *   test-qcow2-load kill IMAGE[,...] MODEL STEPS THREADS   which ends itself in the middle
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "disk/disk.h"
+#include "qcow2-image.h"
 #include "unit.h"
 #include "virtio/blk.h"
 
@@ -28,6 +30,7 @@ static struct {
 	u64 big; /* blocks of the second half */
 	u64 steps;
 	unsigned int nr_threads;
+	bool kill; /* one thread ends the program, the others go on until then */
 } load;
 
 struct worker {
@@ -150,7 +153,7 @@ static void step(struct worker *w)
 	default:
 		memset(w->other, rnd(w, 256), len);
 		for (u64 i = 0; i < len; i += 8)
-			memcpy(w->other + i, &w->random, 8), w->random += i;
+			memcpy(w->other + i, &w->random, 8);
 		memcpy(w->buf, w->other, len);
 		ret = transfer(w, true, w->buf, len, off);
 		CHECK_EQ(pwrite(load.model, w->other, len, off), (ssize_t)len);
@@ -171,8 +174,10 @@ static void *run(void *opaque)
 		abort();
 	w->buf = mem;
 	w->other = other;
-	for (u64 i = 0; i < load.steps && !w->failed; i++)
+	for (u64 i = 0; (i < load.steps || (load.kill && w->index)) && !w->failed; i++)
 		step(w);
+	if (load.kill)
+		kill(getpid(), SIGKILL);
 	free(mem);
 	free(other);
 	return NULL;
@@ -211,7 +216,7 @@ static int work(const char *arg, const char *model, u64 steps, unsigned int nr_t
 	/* A cluster's size is no property of a disk that has subclusters. */
 	if (load.big < 128 * KiB && load.disk->size >= 4 * MiB)
 		load.big = 128 * KiB;
-	printf("# seed %llu\n", unit_seed());
+	unit_seed();
 	ret = load.model < 0 || !run_load();
 	if (!ret) {
 		w.buf = malloc(MAX_LEN);
@@ -228,9 +233,60 @@ static int work(const char *arg, const char *model, u64 steps, unsigned int nr_t
 	return ret;
 }
 
+/* With an image of its own, where every request finds another one at its heels. */
+static void own_image(struct image_format format)
+{
+	static char dir[] = "/tmp/lkvm-qcow2-XXXXXX";
+	struct image image = {.data = malloc(IMAGE_MAX)};
+	struct image_state state;
+	char path[64], model[64];
+	int fd;
+
+	if (!mkdtemp(dir))
+		abort();
+	snprintf(path, sizeof(path), "%s/image.qcow2", dir);
+	snprintf(model, sizeof(model), "%s/model", dir);
+	format.size = 2 * MiB;
+	image_make(&image, &format);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	image_store(&image, fd);
+	close(open(model, O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+	CHECK_EQ(truncate(model, format.size), 0);
+	CHECK_EQ(work(path, model, 200, 5), 0);
+	if (CHECK(image_load(&image, fd = open(path, O_RDONLY | O_CLOEXEC)))) {
+		image_examine(&image, &state);
+		if (!CHECK_EQ(state.errors, 0))
+			printf("# %s\n", state.what);
+		CHECK_EQ(state.leaks, 0);
+	}
+	close(fd);
+	free(image.data);
+	unlink(path);
+	unlink(model);
+	CHECK_EQ(rmdir(dir), 0);
+	strcpy(dir + strlen(dir) - 6, "XXXXXX");
+}
+
+TEST(clusters_of_4k)
+{
+	own_image((struct image_format){.version = 3, .cluster_bits = 12, .ref_order = 4});
+}
+
+TEST(clusters_of_512)
+{
+	own_image((struct image_format){.version = 2, .cluster_bits = 9, .ref_order = 4});
+}
+
+TEST(subclusters)
+{
+	own_image((struct image_format){
+		.version = 3, .cluster_bits = 14, .ref_order = 0, .subclusters = true});
+}
+
 int unit_main_hook(int argc, char **argv)
 {
-	if (argc == 6 && !strcmp(argv[1], "work"))
+	load.kill = !strcmp(argv[1], "kill");
+	if (argc == 6 && (load.kill || !strcmp(argv[1], "work")))
 		return work(argv[2], argv[3], strtoull(argv[4], NULL, 0), atoi(argv[5]));
 	return -1;
 }
