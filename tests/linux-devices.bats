@@ -24,10 +24,12 @@ load linux
 			$newest mmio packed none
 		EOF
 	fi >"$BATS_TEST_TMPDIR/table"
+	qemu-img create -q -f qcow2 "$BATS_TEST_TMPDIR/files.qcow2" 32M
 	in_lab --guest "$newest" --guest 6.12 --guest "$pages" "$scripts/devices.sh" \
-		"$scripts"/{devices-guest.sh,expected-dmesg} "$BATS_TEST_TMPDIR/table"
+		"$scripts"/{devices-guest.sh,expected-dmesg} \
+		"$BATS_TEST_TMPDIR"/{table,files.qcow2}
 	[ "$status" = 0 ]
-	[ "$output" = "$(sed 's/$/: read ping receive rng write send console channel/' \
+	[ "$output" = "$(sed 's/$/: read ping receive rng qcow2 write send console channel/' \
 		"$BATS_TEST_TMPDIR/table")" ]
 }
 

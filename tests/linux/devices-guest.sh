@@ -71,6 +71,15 @@ echo 'to the console' >/dev/hvc0
 grep -q virtio_rng /sys/class/misc/hw_random/rng_current &&
 	[ "$(head -c 4096 /dev/hwrng | tr -d '\0' | wc -c)" -gt 3900 ] && result="$result rng"
 
+# The image goes from guest to guest, with a file of each in its file system.
+modprobe ext4
+mkdir /tmp/files
+mount -t ext4 "$(disk files)" /tmp/files 2>/dev/null ||
+	{ mke2fs "$(disk files)" >/dev/null && mount -t ext4 "$(disk files)" /tmp/files; }
+(cd /tmp/files && { [ ! -e sums ] || sha256sum -c -s sums; }) &&
+	name=$(uname -r)-$TRANSPORT-$RING-$IOMMU && cat /tmp/received >"/tmp/files/$name" &&
+	(cd /tmp/files && sha256sum "$name" >>sums) && umount /tmp/files && result="$result qcow2"
+
 dd if=/dev/urandom of=/tmp/pattern bs=1M count=2 2>/dev/null
 dd if=/tmp/pattern of="$(disk write)" bs=64k oflag=direct 2>/dev/null
 echo "written $(sha256sum </tmp/pattern)"

@@ -32,7 +32,8 @@ while read -r kernel transport ring iommu; do
 	server=$!
 	lab-guest --elf --kernel $kernel --append iommu.strict=1 -q -m 512 $options \
 		--virtio-transport $transport --virtio-ring $ring -d read.img,serial=read \
-		-d write.img,serial=write,queues=2 --net new,host-ip=10.0.1.1/24 \
+		-d write.img,serial=write,queues=2 -d files.qcow2,serial=files,queues=2 \
+		--net new,host-ip=10.0.1.1/24 \
 		--console file=hvc0.log --console file=port.log,port=log --rng \
 		-- script.sh expected-dmesg >output </dev/null || echo "the guest's status is $?"
 	grep -v -e ^written -e ^done output
