@@ -127,7 +127,7 @@ static void step(struct worker *w)
 	pick(w, &off, &len);
 	if (load.nr_threads > 1 && load.nr_threads > (disk->size / load.big))
 		return;
-	switch (rnd(w, 16)) {
+	switch (disk->read_only ? 5 : rnd(w, 16)) {
 	case 0:
 		ret = disk->ops->flush(disk);
 		break;
