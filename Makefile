@@ -91,9 +91,10 @@ UNIT_SRCS := $(wildcard tests/unit/*.c tests/unit/$(ARCH)/*.c) \
 UNIT_TESTS := $(filter test-%,$(basename $(notdir $(UNIT_SRCS))))
 UNIT_HELPERS := $(foreach s,$(UNIT_SRCS),$(if $(filter test-%,$(notdir $(s))),,$(s)))
 # Those that have threads, of their own or of devices.
-THREAD_TESTS := $(filter $(addprefix test-,blk-batch blk-queues blk-revoke chardev console control dma-engine \
-	dma-revoke iommu-batch iommu-events iommu-poll iommu-tables iommu-waiting mapping-lookup net \
-	net-ctrl qcow2-load revoke-stress rng virtio-mmio virtio-pci-msi),$(UNIT_TESTS))
+THREAD_TESTS := $(filter $(addprefix test-,blk-batch blk-queues blk-revoke chardev console control \
+	dma-engine dma-revoke iommu-batch iommu-events iommu-poll iommu-tables iommu-waiting \
+	mapping-lookup net net-ctrl qcow2-load revoke-stress rng virtio-mmio virtio-pci-msi), \
+	$(UNIT_TESTS))
 BENCHES := $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/bench-*.c))
 
 all: lkvm
