@@ -30,6 +30,7 @@ bool viommu_set_aside(struct virtio_iommu *viommu, struct iommu_revocation *rev,
 unsigned int viommu_answer_waiting(struct virtio_iommu *viommu)
 {
 	unsigned int nr = viommu->nr_waiting, left = 0;
+	bool others = false;
 
 	if (!nr)
 		return 0;
@@ -40,10 +41,14 @@ unsigned int viommu_answer_waiting(struct virtio_iommu *viommu)
 			viommu->waiting[left++] = *w;
 			continue;
 		}
+		others |= !pthread_equal(w->who, pthread_self());
 		viommu_count_answer(viommu, w->type, VIOMMU_S_OK);
 		virtq_push(&viommu->vdev.vqs[VIOMMU_REQUESTQ], w->head, w->len);
 	}
 	viommu->nr_waiting = left;
+	/* Who ended the access may find that nobody waits any more, and wakes nobody. */
+	if (others)
+		iommu_wake(viommu->iommu);
 	return nr - left;
 }
 

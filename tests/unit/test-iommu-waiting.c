@@ -191,6 +191,34 @@ static void reset_queue(void)
 }
 
 /* While the access is open: what waited for it is forgotten, and who waited goes on. */
+/*
+ * The access has ended, but its thread has not yet looked whether somebody waits for that when
+ * another vCPU serves the queue and gives the answer.
+ */
+TEST(an_answer_by_another_vcpu_wakes_who_waits)
+{
+	struct dma_slot *slot;
+	struct revoker vcpu;
+	unsigned int request;
+	int status;
+
+	start(0, false, 8);
+	begin_access(1);
+	slot = &g.chans[0].slots[handle];
+	ring_offer_unmap(SLOW, 0);
+	revoker_start(&vcpu, ring_kick);
+	CHECK(revoker_waits(&vcpu, &g.chans[0]));
+	atomic_fetch_add(&slot->seq, 1);
+	ring_offer_map(OTHER, page(20), GPA);
+	ring_kick();
+	CHECK(ring_take(&request, &status));
+	CHECK(ring_take(&request, &status));
+	revoker_join(&vcpu);
+	atomic_fetch_sub(&slot->seq, 1);
+	end_access();
+	guest_end();
+}
+
 TEST(a_reset_of_the_queue_waits_for_nothing)
 {
 	static const u64 patience[] = {0, 1, LONG_US};
