@@ -20,7 +20,7 @@ need() # FILE...
 
 	for file; do
 		if [ ! -e "$file" ]; then
-			echo "there is no $file: make lkvm guests test-shims" >&2
+			echo "there is no $file: make check-build" >&2
 			return 1
 		fi
 	done

@@ -2,8 +2,8 @@
 #
 #   make fuzz T=SECONDS [F=TARGET]   runs each fuzz target, or one, for so long: docs/testing.md
 #
-# A target is a tests/fuzz/fuzz-NAME.c, or in the folder of its architecture. Everything is built once more for them, by clang. Included
-# from the top-level Makefile.
+# A target is a tests/fuzz/fuzz-NAME.c, or in the folder of its architecture. Everything is built
+# once more for them, by clang. Included from the top-level Makefile.
 
 FUZZ := $(BUILD)/fuzz
 FUZZ_SRCS := $(wildcard tests/fuzz/fuzz-*.c tests/fuzz/$(ARCH)/fuzz-*.c)
