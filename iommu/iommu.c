@@ -492,7 +492,7 @@ int iommu_translate(struct iommu_endpoint *ep, const struct guest_mem *mem, u32 
 	if (pasid != DMA_NO_PASID)
 		return no_translation(fault, IOMMU_FAULT_DOMAIN, "no table of that PASID");
 
-	if (!mapping_store_find(domain->mappings, iova, &m))
+	if (!mapping_store_find_run(domain->mappings, iova, &m))
 		return no_translation(fault, IOMMU_FAULT_MAPPING, "not mapped");
 	*run = (struct iommu_run){
 		.start = m.start,

@@ -64,9 +64,32 @@ RACY static void leaf_get(const struct leaf *leaf, unsigned int i, struct mappin
 	out->flags = leaf->flags[i];
 }
 
+/* Whether entry @i of a leaf goes on where the one before it ends, to the same effect. */
+RACY static bool goes_on(const struct leaf *leaf, unsigned int i)
+{
+	u64 len = leaf->val[i].start - leaf->val[i - 1].start;
+
+	return leaf->val[i].start == leaf->last[i - 1] + 1 &&
+	       leaf->val[i].gpa == leaf->val[i - 1].gpa + len &&
+	       leaf->flags[i] == leaf->flags[i - 1];
+}
+
+/* Entry @i, with all before and behind it that make one run with it. */
+RACY static void leaf_get_run(const struct leaf *leaf, unsigned int i, struct mapping *out)
+{
+	unsigned int nr = min(leaf->nr, LEAF_MAX), first = i;
+
+	while (first && goes_on(leaf, first))
+		first--;
+	while (i + 1 < nr && goes_on(leaf, i + 1))
+		i++;
+	leaf_get(leaf, first, out);
+	out->last = leaf->last[i];
+}
+
 /* False if the store did not stay as it was at @seq. */
-RACY static bool try_find(const struct mapping_store *store, u32 seq, u64 iova, struct mapping *out,
-			  bool *found)
+RACY static bool try_find(const struct mapping_store *store, u32 seq, u64 iova, bool run,
+			  struct mapping *out, bool *found)
 {
 	const struct leaf *leaf = hint.leaf;
 	u64 shape = store->shape;
@@ -78,7 +101,9 @@ RACY static bool try_find(const struct mapping_store *store, u32 seq, u64 iova, 
 		return false;
 	i = leaf_rank(leaf, iova);
 	*found = i < min(leaf->nr, LEAF_MAX) && leaf->val[i].start <= iova;
-	if (*found)
+	if (*found && run)
+		leaf_get_run(leaf, i, out);
+	else if (*found)
 		leaf_get(leaf, i, out);
 	if (!unchanged(store, seq))
 		return false;
@@ -87,7 +112,7 @@ RACY static bool try_find(const struct mapping_store *store, u32 seq, u64 iova, 
 	return true;
 }
 
-bool mapping_store_find(struct mapping_store *store, u64 iova, struct mapping *out)
+static inline bool find(struct mapping_store *store, u64 iova, bool run, struct mapping *out)
 {
 	unsigned int tries = 0;
 	bool found;
@@ -95,7 +120,7 @@ bool mapping_store_find(struct mapping_store *store, u64 iova, struct mapping *o
 	for (;;) {
 		u32 seq = atomic_load_explicit(&store->seq, memory_order_acquire);
 
-		if (!(seq & 1) && try_find(store, seq, iova, out, &found))
+		if (!(seq & 1) && try_find(store, seq, iova, run, out, &found))
 			break;
 		if (++tries == LOOKUP_TRIES)
 			atomic_fetch_add(&store->disturbed, 1);
@@ -105,6 +130,16 @@ bool mapping_store_find(struct mapping_store *store, u64 iova, struct mapping *o
 	if (tries >= LOOKUP_TRIES)
 		atomic_fetch_sub(&store->disturbed, 1);
 	return found;
+}
+
+bool mapping_store_find(struct mapping_store *store, u64 iova, struct mapping *out)
+{
+	return find(store, iova, false, out);
+}
+
+bool mapping_store_find_run(struct mapping_store *store, u64 iova, struct mapping *out)
+{
+	return find(store, iova, true, out);
 }
 
 const struct leaf *mapping_find_leaf(const struct mapping_store *store, u64 iova)

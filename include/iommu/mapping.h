@@ -46,6 +46,12 @@ int mapping_store_add(struct mapping_store *store, const struct mapping *m);
  */
 bool mapping_store_find(struct mapping_store *store, u64 iova, struct mapping *out);
 
+/*
+ * The same, and @out is the mapping together with neighbours that go on where it begins or ends, to
+ * the next GPA and with the same flags: all that are in the same node of the store.
+ */
+bool mapping_store_find_run(struct mapping_store *store, u64 iova, struct mapping *out);
+
 /* Finds the first mapping that ends at or after @iova; false if there is none. */
 bool mapping_store_next(const struct mapping_store *store, u64 iova, struct mapping *out);
 

@@ -396,6 +396,45 @@ TEST(iovas_that_share_a_cache_entry)
 	dma_guest_end();
 }
 
+/* How many translations an access is made of that no cache has, and of how many pieces. */
+static unsigned int lookups(u64 iova, u64 len, u32 dir, int pieces)
+{
+	u64 before = d.chans[0][0].tlb_misses;
+
+	if (CHECK_EQ(open_access(iova, len, dir, 8), pieces))
+		close_access();
+	return d.chans[0][0].tlb_misses - before;
+}
+
+TEST(one_lookup_for_all_that_is_contiguous)
+{
+	dma_guest_start();
+	/* One mapping, and pages side by side. */
+	dma_guest_map(IOVA, BANK1, 8, MAP_RW);
+	CHECK_EQ(lookups(IOVA + PAGE, 7 * PAGE, DMA_READ, 1), 1);
+	dma_guest_unmap(IOVA, 8);
+	for (unsigned int i = 0; i < 8; i++)
+		dma_guest_map(IOVA + i * PAGE, BANK1 + i * PAGE, 1, MAP_RW);
+	CHECK_EQ(lookups(IOVA + 3 * PAGE, 5 * PAGE, DMA_READ, 1), 1);
+	CHECK_EQ(lookups(IOVA, 8 * PAGE, DMA_READ, 1), 1);
+	/* One of them goes: the others are there, and nothing is in its place. */
+	dma_guest_unmap(IOVA + 4 * PAGE, 1);
+	CHECK_EQ(where(&d.chans[0][0], IOVA + 4 * PAGE), UINT64_MAX);
+	CHECK_EQ(lookups(IOVA, 4 * PAGE, DMA_READ, 1), 1);
+	CHECK_EQ(lookups(IOVA + 5 * PAGE, 3 * PAGE, DMA_READ, 1), 1);
+	/* Other rights, and another place, end a run. */
+	dma_guest_map(IOVA + 4 * PAGE, BANK1 + 4 * PAGE, 1, MAPPING_READ);
+	CHECK_EQ(where(&d.chans[0][0], IOVA + 3 * PAGE), BANK1 + 3 * PAGE);
+	CHECK_EQ(where(&d.chans[0][0], IOVA + 4 * PAGE), UINT64_MAX);
+	dma_guest_unmap(IOVA + 4 * PAGE, 1);
+	dma_guest_map(IOVA + 4 * PAGE, BANK1 + 40 * PAGE, 1, MAP_RW);
+	if (CHECK_EQ(open_access(IOVA + 3 * PAGE, 3 * PAGE, DMA_READ, 8), 3)) {
+		CHECK(piece(1, host(BANK1 + 40 * PAGE), PAGE));
+		close_access();
+	}
+	dma_guest_end();
+}
+
 TEST(unmap_and_map_of_another_page)
 {
 	dma_guest_start();
