@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <limits.h>
 #include <linux/futex.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -24,12 +23,6 @@ static void note_change(struct iommu_endpoint *ep, const struct iommu_scope *sco
 	atomic_store_explicit(&change->id, scope->id, memory_order_relaxed);
 	atomic_store_explicit(&change->global, scope->global, memory_order_relaxed);
 	atomic_store(&ep->gen, gen);
-}
-
-void iommu_revocation_init(struct iommu_revocation *rev, struct iommu *iommu)
-{
-	memset(rev, 0, sizeof(*rev));
-	rev->iommu = iommu;
 }
 
 void iommu_revoke_begin(struct iommu_revocation *rev, struct iommu_endpoint *ep)

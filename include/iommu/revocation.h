@@ -15,15 +15,21 @@
 
 struct iommu_revocation {
 	struct iommu *iommu;
-	struct iommu_scope scope;
+	struct iommu_scope scope; /* once an endpoint is concerned */
 	u64 endpoints[IOMMU_MAX_ENDPOINTS / 64]; /* that are still to be looked at, by index */
 	struct iommu_endpoint *ep; /* that is being looked at; NULL: none yet */
 	struct dma_chan *chan; /* of it */
 	struct dma_chan_pos pos; /* in that channel */
 };
 
-/* One of nothing, which is over. */
-void iommu_revocation_init(struct iommu_revocation *rev, struct iommu *iommu);
+/* One of nothing, which is over. What else is in it has no meaning then. */
+static inline void iommu_revocation_init(struct iommu_revocation *rev, struct iommu *iommu)
+{
+	rev->iommu = iommu;
+	for (unsigned int i = 0; i < ARRAY_SIZE(rev->endpoints); i++)
+		rev->endpoints[i] = 0;
+	rev->ep = NULL;
+}
 
 /*
  * Whether no access is open any more that relies on what was taken away; each access that began
