@@ -23,7 +23,7 @@ static bool ends_in(const char *path, const char *ending)
  */
 static int check_raw(struct disk *disk, const char *path)
 {
-	u8 start[DISK_SECTOR_SIZE];
+	u8 start[DISK_SECTOR_SIZE] = {0};
 	struct iovec iov = {.iov_base = start, .iov_len = sizeof(start)};
 	int ret = disk->ops->preadv(disk, &iov, 1, 0);
 

@@ -49,13 +49,6 @@ static u16 *find_link(struct qcow2_cache *c, u64 off)
 	return link;
 }
 
-static struct qcow2_slice *find(struct qcow2_cache *c, u64 off)
-{
-	u16 index = *find_link(c, off);
-
-	return index ? &c->slices[index] : NULL;
-}
-
 static void unlink_slice(struct qcow2_cache *c, struct qcow2_slice *s)
 {
 	u16 *link;
@@ -68,25 +61,27 @@ static void unlink_slice(struct qcow2_cache *c, struct qcow2_slice *s)
 	s->off = 0;
 }
 
-/* One that is in nobody's use: a new one, or the one whose last use is the longest ago. */
-static struct qcow2_slice *take_victim(struct qcow2_cache *c)
+/*
+ * One that is in nobody's use: a new one, or the one whose last use is the longest ago. 0: there is
+ * none.
+ */
+static u16 take_victim(struct qcow2_cache *c)
 {
-	struct qcow2_slice *victim = NULL;
+	u16 victim = 0;
 	void *mem;
 
 	if (c->nr < c->max && !posix_memalign(&mem, DIO_MAX_ALIGN, c->slice_size)) {
-		victim = &c->slices[++c->nr];
-		victim->data = mem;
-		return victim;
+		c->slices[++c->nr].data = mem;
+		return c->nr;
 	}
 	for (unsigned int i = 1; i <= c->nr; i++) {
 		struct qcow2_slice *s = &c->slices[i];
 
-		if (!s->loading && !s->dirty && (!victim || s->used < victim->used))
-			victim = s;
+		if (!s->loading && !s->dirty && (!victim || s->used < c->slices[victim].used))
+			victim = i;
 	}
 	if (victim)
-		unlink_slice(c, victim);
+		unlink_slice(c, &c->slices[victim]);
 	return victim;
 }
 
@@ -110,21 +105,21 @@ static int load(struct qcow2 *q, struct qcow2_cache *c, struct qcow2_slice *s, u
 
 int qcow2_cache_get(struct qcow2 *q, struct qcow2_cache *c, u64 off, u8 **data)
 {
-	struct qcow2_slice *s;
+	u16 index;
 
 	for (;;) {
-		s = find(c, off);
-		if (s && !s->loading)
+		index = *find_link(c, off);
+		if (index && !c->slices[index].loading)
 			break;
-		if (!s) {
+		if (!index) {
 			int ret;
 
-			s = take_victim(c);
+			index = take_victim(c);
 			/* Only where the host has no memory for more of them. */
-			if (!s && c->nr_dirty == c->nr)
+			if (!index && c->nr_dirty == c->nr)
 				return -ENOMEM;
-			if (s) {
-				ret = load(q, c, s, off);
+			if (index) {
+				ret = load(q, c, &c->slices[index], off);
 				if (ret)
 					return ret;
 				break;
@@ -133,14 +128,14 @@ int qcow2_cache_get(struct qcow2 *q, struct qcow2_cache *c, u64 off, u8 **data)
 		/* The slice, or any that can give its place to it. */
 		pthread_cond_wait(&c->loaded, &c->lock);
 	}
-	s->used = ++c->clock;
-	*data = s->data;
+	c->slices[index].used = ++c->clock;
+	*data = c->slices[index].data;
 	return 0;
 }
 
 void qcow2_cache_dirty(struct qcow2_cache *c, u64 off)
 {
-	struct qcow2_slice *s = find(c, off);
+	struct qcow2_slice *s = &c->slices[*find_link(c, off)];
 
 	if (!s->dirty)
 		c->nr_dirty++;
@@ -151,11 +146,13 @@ void qcow2_cache_forget(struct qcow2_cache *c, u64 off, u64 len)
 {
 	for (u64 end = off + len; off < end; off += c->slice_size) {
 		struct qcow2_slice *s;
+		u16 index;
 
-		while ((s = find(c, off)) && s->loading)
+		while ((index = *find_link(c, off)) && c->slices[index].loading)
 			pthread_cond_wait(&c->loaded, &c->lock);
-		if (!s)
+		if (!index)
 			continue;
+		s = &c->slices[index];
 		if (s->dirty)
 			c->nr_dirty--;
 		s->dirty = false;

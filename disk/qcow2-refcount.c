@@ -425,12 +425,15 @@ int qcow2_release(struct qcow2 *q, const struct qcow2_clusters *clusters)
 
 void qcow2_free_later(struct qcow2 *q, u64 first, u64 nr)
 {
-	struct qcow2_clusters *last = q->nr_freed ? &q->freed[q->nr_freed - 1] : NULL;
+	if (q->nr_freed) {
+		struct qcow2_clusters *last = &q->freed[q->nr_freed - 1];
 
-	if (last && last->first + last->nr == first)
-		last->nr += nr;
-	else
-		q->freed[q->nr_freed++] = (struct qcow2_clusters){first, nr};
+		if (last->first + last->nr == first) {
+			last->nr += nr;
+			return;
+		}
+	}
+	q->freed[q->nr_freed++] = (struct qcow2_clusters){first, nr};
 }
 
 void qcow2_free_entry(struct qcow2 *q, const struct qcow2_entry *e)

@@ -9,19 +9,20 @@
 
 static u64 slot_of(const struct qcow2_set *set, u64 cluster)
 {
-	u64 i = (cluster * 0x9e3779b97f4a7c15ULL) >> 20;
+	u64 mask = set->size - 1, i = (cluster * 0x9e3779b97f4a7c15ULL) >> 20 & mask;
 
-	while (set->slots[i & (set->size - 1)] && set->slots[i & (set->size - 1)] != cluster)
-		i++;
-	return i & (set->size - 1);
+	while (set->slots[i] && set->slots[i] != cluster)
+		i = (i + 1) & mask;
+	return i;
 }
 
 int qcow2_set_reserve(struct qcow2_set *set, u64 nr)
 {
-	struct qcow2_set larger = {.size = max(set->size, (u64)MIN_SIZE)};
+	struct qcow2_set larger = {0};
 
 	if (set->size && (set->nr + nr) * 2 <= set->size)
 		return 0;
+	larger.size = max(set->size, (u64)MIN_SIZE);
 	while ((set->nr + nr) * 2 > larger.size)
 		larger.size *= 2;
 	larger.slots = calloc(larger.size, sizeof(*larger.slots));

@@ -219,8 +219,8 @@ static int work(const char *arg, const char *model, u64 steps, unsigned int nr_t
 	unit_seed();
 	ret = load.model < 0 || !run_load();
 	if (!ret) {
-		w.buf = malloc(MAX_LEN);
-		w.other = malloc(MAX_LEN);
+		w.buf = calloc(1, MAX_LEN);
+		w.other = calloc(1, MAX_LEN);
 		load.nr_threads = 1;
 		for (u64 off = 0; off < load.disk->size && !w.failed; off += MAX_LEN)
 			check(&w, off, min(load.disk->size - off, MAX_LEN));
