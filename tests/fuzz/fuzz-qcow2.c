@@ -41,6 +41,24 @@ void fuzz_begin(void)
 	image_store(&backing, backing_fd);
 }
 
+/* A cluster that is as long when compressed: a stored block of deflate, or a raw one of zstd. */
+static void put_packed(u64 at, u64 cluster, bool zstd)
+{
+	if (zstd) {
+		image_put(&image, at, 5, 0x28b52ffd60);
+		image_put(&image, at + 5, 1, cluster - 256);
+		image_put(&image, at + 6, 1, (cluster - 256) >> 8);
+		for (unsigned int i = 0; i < 3; i++)
+			image_put(&image, at + 7 + i, 1, (cluster << 3 | 1) >> 8 * i);
+		return;
+	}
+	image_put(&image, at, 1, 1);
+	for (unsigned int i = 0; i < 2; i++) {
+		image_put(&image, at + 1 + i, 1, cluster >> 8 * i);
+		image_put(&image, at + 3 + i, 1, ~cluster >> 8 * i);
+	}
+}
+
 /* A good one, with clusters of some kinds in its first L2 table. */
 static void make_image(void)
 {
@@ -74,13 +92,20 @@ static void make_image(void)
 		u64 entry = f.subclusters ? 16 : 8, host = table + cluster * (1 + i % 5);
 		u64 val = fuzz_bool()	? host | BIT_ULL(63)
 			  : fuzz_bool() ? host
-			  : fuzz_bool() ? BIT_ULL(62) | host
-					: fuzz_int(1);
+			  : fuzz_bool()
+				  ? BIT_ULL(62) | cluster >> 9 << (62 - (f.cluster_bits - 8)) | host
+				  : fuzz_int(1);
 
 		image_put(&image, table + i * entry, 8, val);
 		if (f.subclusters)
 			image_put(&image, table + i * entry + 8, 8, fuzz_int(8));
 	}
+	if ((how & 64) && f.version == 3) {
+		image_put(&image, 79, 1, image_get(&image, 79, 1) | 8);
+		image_put(&image, 104, 1, 1);
+	}
+	for (unsigned int i = 1; i < 6 && (how & 128); i++)
+		put_packed(table + cluster * i, cluster, how & 64);
 	/* Their refcounts, where these are of two bytes. */
 	for (unsigned int i = 0; i < 6 && f.ref_order == 4; i++)
 		image_put(&image, cluster * 2 + ((table >> f.cluster_bits) + i) * 2, 2,
