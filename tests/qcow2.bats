@@ -36,15 +36,15 @@ work() # STEPS THREADS [,SUBOPTION...]
 		create -o "$options" image.qcow2 5M
 		rm -f model
 		truncate -s 5M model
-		work 150 1
-		work 100 4
+		work 80 1
+		work 40 4
 	done
 }
 
 @test "qcow2: past the host's page cache" {
-	create -o cluster_size=4k image.qcow2 3000k
+	create -o cluster_size=512 image.qcow2 3000k
 	truncate -s 3000k model
-	work 150 2 ,direct
+	work 80 2 ,direct
 }
 
 @test "qcow2: compressed clusters" {
@@ -58,8 +58,8 @@ work() # STEPS THREADS [,SUBOPTION...]
 		rm -f image.qcow2
 		qemu-img convert -q -c -O qcow2 -o "$options" plain image.qcow2
 		cp plain model
-		work 60 3 ,ro
-		work 100 3
+		work 30 3 ,ro
+		work 50 3
 	done
 }
 
@@ -75,21 +75,21 @@ work() # STEPS THREADS [,SUBOPTION...]
 		create -o "$options" -b base.raw -F raw image.qcow2 6M
 		cp base.raw model
 		truncate -s 6M model
-		work 100 3
+		work 50 3
 		create -o "$options" -b base.qcow2 -F qcow2 image.qcow2 6M
 		cp base.raw model
 		truncate -s 6M model
-		work 60 1
+		work 40 1
 		qemu-img snapshot -c one image.qcow2
 		cp model one
-		work 100 3
+		work 50 3
 		qemu-img snapshot -c two image.qcow2
-		work 60 1
+		work 40 1
 		qemu-img snapshot -d two image.qcow2
-		work 60 1
+		work 40 1
 		qemu-img snapshot -a one image.qcow2
 		cp one model
-		work 60 3
+		work 40 3
 	done
 }
 
@@ -111,7 +111,7 @@ work() # STEPS THREADS [,SUBOPTION...]
 	for options in cluster_size=512 cluster_size=4k cluster_size=64k,extended_l2=on; do
 		create -o "$options" image.qcow2 4M
 		truncate -s 4M model
-		for i in 30 60 90 120 200; do
+		for i in 20 50 100; do
 			run "$LKVM_TEST_BIN/test-qcow2-load" kill image.qcow2 model "$i" 3
 			qemu-img convert -q -f qcow2 -O raw image.qcow2 model
 			status=0

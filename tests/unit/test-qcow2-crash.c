@@ -363,7 +363,7 @@ static void many(struct image_format format, bool snapshot)
 	mkdir(dir, 0700);
 	format.size = DISK_SIZE;
 	while (ok && run(&format, snapshot, at, &ok))
-		at += 1 + unit_below(3);
+		at += 1 + unit_below(5);
 	CHECK(at > 20);
 	if (!ok)
 		printf("# at call %llu\n", (unsigned long long)at);
