@@ -190,7 +190,6 @@ static void reset_queue(void)
 	pthread_mutex_unlock(&g.viommu.vdev.lock);
 }
 
-/* While the access is open: what waited for it is forgotten, and who waited goes on. */
 /*
  * The access has ended, but its thread has not yet looked whether somebody waits for that when
  * another vCPU serves the queue and gives the answer.
@@ -219,6 +218,7 @@ TEST(an_answer_by_another_vcpu_wakes_who_waits)
 	guest_end();
 }
 
+/* While the access is open: what waited for it is forgotten, and who waited goes on. */
 TEST(a_reset_of_the_queue_waits_for_nothing)
 {
 	static const u64 patience[] = {0, 1, LONG_US};
