@@ -8,6 +8,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "iommu/revocation.h"
 #include "machine.h"
 #include "util/cleanup.h"
 #include "util/file.h"
@@ -166,6 +167,9 @@ static int run(struct machine *m)
 		vm_stop(&m->vm, 1);
 	}
 	machine_control_stop(m);
+	/* A vCPU may be about to sleep until a device ends an access. */
+	if (m->has_iommu)
+		iommu_wake(&m->iommu);
 	vm_join(&m->vm);
 	terminal_restore();
 	return atomic_load(&m->vm.status);
