@@ -66,10 +66,10 @@ static int io_error(struct raw_disk *raw, const char *what, int err)
 	return err;
 }
 
-/* What is left of a read that met the end of the file. */
-static int read_end(struct raw_disk *raw, struct iovec *iov, unsigned int nr, u64 off)
+/* What is left of a read that met the end of the file, which was at @end before. */
+static int read_end(struct iovec *iov, unsigned int nr, u64 off, u64 end)
 {
-	if (off < atomic_load_explicit(&raw->end, memory_order_relaxed))
+	if (off < end)
 		return -ENODATA;
 	iov_zero(&iov, &nr, iov_bytes(iov, nr));
 	return 0;
@@ -81,6 +81,8 @@ static int transfer_all(struct raw_disk *raw, bool write, struct iovec *iov, uns
 	/* Empty entries at the front would make no progress look like the end. */
 	iov_skip(&iov, &nr, 0);
 	while (nr) {
+		/* Another thread may make the file longer meanwhile. */
+		u64 end = atomic_load_explicit(&raw->end, memory_order_relaxed);
 		int n = min(nr, (unsigned int)IOV_MAX);
 		ssize_t done = write ? pwritev(raw->fd, iov, n, off) : preadv(raw->fd, iov, n, off);
 
@@ -94,7 +96,7 @@ static int transfer_all(struct raw_disk *raw, bool write, struct iovec *iov, uns
 		iov_skip(&iov, &nr, done);
 		/* With O_DIRECT the end may be inside of a block. */
 		if (!write && nr && (!done || !is_aligned(off, raw->io_align)))
-			return read_end(raw, iov, nr, off);
+			return read_end(iov, nr, off, end);
 	}
 	return 0;
 }
