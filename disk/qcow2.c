@@ -7,6 +7,9 @@
 #include "qcow2-internal.h"
 #include "util/log.h"
 
+/* Of one discard or write of zeroes: each may be in a place of its own. */
+#define MAX_RANGE_CLUSTERS 16384ULL
+
 static void destroy(struct qcow2 *q)
 {
 	if (q->backing)
@@ -98,6 +101,7 @@ static void describe(struct qcow2 *q)
 	disk->can_discard = true;
 	disk->can_unmap = true;
 	disk->discard_granularity = q->sub_size;
+	disk->max_range = MAX_RANGE_CLUSTERS << q->cluster_bits;
 }
 
 int qcow2_open_chain(struct disk **out, const struct disk_config *config, struct qcow2 *overlay)

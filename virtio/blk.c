@@ -157,11 +157,17 @@ static int do_get_id(struct blk_queue *q, u64 *done)
 	return 0;
 }
 
+/* The limit in sectors of what would else be @most; a power of two. */
+static u32 range_limit(const struct disk *disk, u32 most)
+{
+	return disk->max_range ? min(disk->max_range / DISK_SECTOR_SIZE, (u64)most) : most;
+}
+
 static int check_range(const struct disk *disk, const struct virtio_blk_discard_write_zeroes *range,
 		       bool discard)
 {
 	u32 known = discard ? 0 : VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP;
-	u32 limit = discard ? MAX_DISCARD_SECTORS : MAX_WRITE_ZEROES_SECTORS;
+	u32 limit = range_limit(disk, discard ? MAX_DISCARD_SECTORS : MAX_WRITE_ZEROES_SECTORS);
 	u32 nr = le32toh(range->num_sectors);
 
 	if (le32toh(range->flags) & ~known)
@@ -478,13 +484,14 @@ static void fill_config(struct virtio_blk_config *config, const struct disk *dis
 	config->opt_io_size = htole32(disk->opt_io_size / block);
 	config->num_queues = htole16(nr_queues);
 	if (disk->can_discard) {
-		config->max_discard_sectors = htole32(MAX_DISCARD_SECTORS);
+		config->max_discard_sectors = htole32(range_limit(disk, MAX_DISCARD_SECTORS));
 		config->max_discard_seg = htole32(MAX_RANGES);
 		config->discard_sector_alignment =
 			htole32(max(disk->discard_granularity, block) / DISK_SECTOR_SIZE);
 	}
 	if (disk->can_write_zeroes) {
-		config->max_write_zeroes_sectors = htole32(MAX_WRITE_ZEROES_SECTORS);
+		config->max_write_zeroes_sectors =
+			htole32(range_limit(disk, MAX_WRITE_ZEROES_SECTORS));
 		config->max_write_zeroes_seg = htole32(MAX_RANGES);
 		config->write_zeroes_may_unmap = disk->can_unmap;
 	}

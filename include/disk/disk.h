@@ -67,6 +67,7 @@ struct disk {
 	u32 opt_io_size;
 	u32 align_offset; /* of the first physical block that begins on its boundary */
 	u32 discard_granularity;
+	u64 max_range; /* of one discard or write of zeroes */
 
 	bool read_only;
 	bool can_discard;

@@ -260,6 +260,7 @@ void blk_guest_start(const struct blk_guest_options *opts)
 		.physical_block_size = 4096,
 		.opt_io_size = 64 * KiB,
 		.discard_granularity = 4096,
+		.max_range = opts->max_range,
 		.read_only = opts->read_only,
 		.can_discard = !opts->read_only && !opts->plain_disk,
 		.can_write_zeroes = !opts->read_only && !opts->plain_disk,

@@ -95,6 +95,7 @@ struct blk_guest_options {
 	bool read_only;
 	bool plain_disk; /* cannot discard or write zeroes */
 	bool big_disk; /* says that it has a terabyte */
+	u64 max_range; /* of the disk */
 	bool iommu;
 	u64 without; /* features that the driver does not take */
 };

@@ -530,15 +530,24 @@ TEST(discard_and_zeroes)
 }
 
 /* A range inside the disk but longer than the device said it may be. */
-TEST(range_limits)
+static void range_limits(u64 max_range)
 {
 	u64 range[1][3] = {{0}};
 
-	blk_guest_start(&(struct blk_guest_options){.big_disk = true});
+	blk_guest_start(&(struct blk_guest_options){.big_disk = true, .max_range = max_range});
+	if (max_range)
+		CHECK_EQ(le32toh(read_config().max_discard_sectors), max_range / 512);
 	range[0][1] = le32toh(read_config().max_discard_sectors) + 1;
 	CHECK_EQ(send_ranges(true, range, 1), VIRTIO_BLK_S_IOERR);
 	range[0][1] = le32toh(read_config().max_write_zeroes_sectors) + 1;
 	CHECK_EQ(send_ranges(false, range, 1), VIRTIO_BLK_S_IOERR);
 	CHECK_EQ(tdisk.discards + tdisk.zeroes, 0);
 	blk_guest_end();
+}
+
+TEST(range_limits)
+{
+	range_limits(0);
+	/* Of a disk to which each part of a range is work. */
+	range_limits(MiB);
 }
