@@ -230,23 +230,31 @@ u64 guest_mem_size(const struct guest_mem *mem)
 	return size;
 }
 
+static bool in_bank(const struct guest_mem *mem, u64 hva)
+{
+	for (unsigned int i = 0; i < mem->nr_banks; i++) {
+		if (hva - (uintptr_t)mem->banks[i].hva < mem->banks[i].size)
+			return true;
+	}
+	return false;
+}
+
 u64 guest_mem_resident(const struct guest_mem *mem)
 {
-	u64 page = sysconf(_SC_PAGESIZE), resident = 0;
-	unsigned char there[4096];
+	FILE *f = fopen("/proc/self/smaps", "re");
+	u64 start, last, kib, resident = 0;
+	bool counts = false;
+	char line[256];
 
-	for (unsigned int i = 0; i < mem->nr_banks; i++) {
-		const struct guest_bank *bank = &mem->banks[i];
-		u64 len;
-
-		for (u64 off = 0; off < bank->size; off += len) {
-			len = min(bank->size - off, sizeof(there) * page);
-			if (mincore(bank->hva + off, len, there))
-				break;
-			for (u64 n = 0; n < len / page; n++)
-				resident += there[n] & 1 ? page : 0;
-		}
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%" SCNx64 "-%" SCNx64, &start, &last) == 2)
+			counts = in_bank(mem, start);
+		else if (counts && (sscanf(line, "Rss: %" SCNu64, &kib) == 1 ||
+				    sscanf(line, "Private_Hugetlb: %" SCNu64, &kib) == 1))
+			resident += kib * KiB;
 	}
+	if (f)
+		fclose(f);
 	return resident;
 }
 

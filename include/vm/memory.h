@@ -59,7 +59,7 @@ void guest_mem_destroy(struct guest_mem *mem);
 /* Sum of the banks' sizes, in bytes. */
 u64 guest_mem_size(const struct guest_mem *mem);
 
-/* How much of them the host holds in memory, in bytes: a look at each page. */
+/* How much of them the host holds in memory, in bytes; takes a look at each page. */
 u64 guest_mem_resident(const struct guest_mem *mem);
 
 /*
