@@ -170,7 +170,7 @@ struct qcow2_set {
 /* Room for @nr more. -ENOMEM. */
 int qcow2_set_reserve(struct qcow2_set *set, u64 nr);
 /* Whether it was not in it before. There has to be room. */
-bool qcow2_set_add(struct qcow2_set *set, u64 cluster);
+void qcow2_set_add(struct qcow2_set *set, u64 cluster);
 bool qcow2_set_has(const struct qcow2_set *set, u64 cluster);
 void qcow2_set_remove(struct qcow2_set *set, u64 cluster);
 

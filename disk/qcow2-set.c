@@ -37,15 +37,14 @@ int qcow2_set_reserve(struct qcow2_set *set, u64 nr)
 	return 0;
 }
 
-bool qcow2_set_add(struct qcow2_set *set, u64 cluster)
+void qcow2_set_add(struct qcow2_set *set, u64 cluster)
 {
 	u64 i = slot_of(set, cluster);
 
 	if (set->slots[i])
-		return false;
+		return;
 	set->slots[i] = cluster;
 	set->nr++;
-	return true;
 }
 
 bool qcow2_set_has(const struct qcow2_set *set, u64 cluster)

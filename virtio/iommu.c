@@ -427,8 +427,7 @@ static void queue_stop(struct virtio_device *vdev, unsigned int index)
 {
 	struct virtio_iommu *viommu = to_viommu(vdev);
 
-	/* Of vCPUs none is running: they have vdev->lock, as the caller, or look again when they
-	 * do. */
+	/* No vCPU is at it: they have vdev->lock, as the caller, or look again when they do. */
 	if (index == VIOMMU_REQUESTQ) {
 		viommu_poll_stop(viommu);
 		viommu_forget_waiting(viommu);
