@@ -159,11 +159,19 @@ static void touch(struct disk *disk)
 static void step(struct disk *disk)
 {
 	u64 sectors = disk->size / DISK_SECTOR_SIZE;
-	u64 first = fuzz_bool() ? unit_below(min(sectors, (u64)4096)) : fuzz_int(8) % sectors;
-	u64 nr = 1 + unit_below(min(sectors - first, MAX_MOVE / DISK_SECTOR_SIZE));
-	u64 off = first * DISK_SECTOR_SIZE, len = nr * DISK_SECTOR_SIZE, half = fuzz_int(2) % len;
-	struct iovec iov[] = {{buf, half}, {buf + half, len - half}};
+	u64 first, nr, off, len, half;
+	struct iovec iov[2];
 
+	/* Such an image is refused. */
+	if (!sectors)
+		abort();
+	first = fuzz_bool() ? unit_below(min(sectors, (u64)4096)) : fuzz_int(8) % sectors;
+	nr = 1 + unit_below(min(sectors - first, MAX_MOVE / DISK_SECTOR_SIZE));
+	off = first * DISK_SECTOR_SIZE;
+	len = nr * DISK_SECTOR_SIZE;
+	half = fuzz_int(2) % len;
+	iov[0] = (struct iovec){buf, half};
+	iov[1] = (struct iovec){buf + half, len - half};
 	switch (fuzz_int(1) % 8) {
 	case 0:
 	case 1:
