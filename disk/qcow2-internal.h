@@ -94,7 +94,7 @@ static inline void put_be32(u8 *p, u32 val)
 	memcpy(p, &val, sizeof(val));
 }
 
-/* ---- qcow2-cache.c: pieces of tables ---- */
+/* qcow2-cache.c: pieces of tables */
 
 struct qcow2_slice {
 	u64 off; /* in the file; 0: none */
@@ -138,7 +138,7 @@ int qcow2_cache_write(struct qcow2 *q, struct qcow2_cache *c);
 /* Whether so many slices are dirty that they should be written. With alloc_lock. */
 bool qcow2_cache_full(struct qcow2_cache *c);
 
-/* ---- qcow2-range.c: who works on which guest clusters ---- */
+/* qcow2-range.c: who works on which guest clusters */
 
 struct qcow2_range {
 	struct list_head node;
@@ -160,7 +160,7 @@ struct qcow2_ranges {
 void qcow2_range_lock(struct qcow2 *q, struct qcow2_range *r, u64 off, u64 len, bool exclusive);
 void qcow2_range_unlock(struct qcow2 *q, struct qcow2_range *r);
 
-/* ---- qcow2-set.c: a set of host clusters ---- */
+/* qcow2-set.c: a set of host clusters */
 
 struct qcow2_set {
 	u64 *slots; /* the cluster's number, which is never 0; 0: empty */
@@ -169,12 +169,12 @@ struct qcow2_set {
 
 /* Room for @nr more. -ENOMEM. */
 int qcow2_set_reserve(struct qcow2_set *set, u64 nr);
-/* Whether it was not in it before. There has to be room. */
+/* There has to be room, if it is not in it yet. */
 void qcow2_set_add(struct qcow2_set *set, u64 cluster);
 bool qcow2_set_has(const struct qcow2_set *set, u64 cluster);
 void qcow2_set_remove(struct qcow2_set *set, u64 cluster);
 
-/* ---- The disk ---- */
+/* The disk */
 
 /* Host clusters. */
 struct qcow2_clusters {
@@ -271,7 +271,7 @@ static inline u32 all_subs(const struct qcow2 *q)
 	return q->nr_subs == 1 ? 1 : ~0U;
 }
 
-/* ---- qcow2-file.c: the file ---- */
+/* qcow2-file.c: the file */
 
 /* What is behind the end of the file reads as zeroes. */
 int qcow2_read(struct qcow2 *q, void *buf, u64 len, u64 off);
@@ -294,7 +294,7 @@ int qcow2_no_memory(const struct qcow2 *q);
 /* An operation's result, passed on: the first that has no line of its own yet gets one. */
 int qcow2_result(struct qcow2 *q, int ret);
 
-/* ---- qcow2-header.c ---- */
+/* qcow2-header.c */
 
 struct qcow2_header {
 	u64 incompatible, autoclear;
@@ -317,7 +317,7 @@ int qcow2_read_header(struct qcow2 *q, struct qcow2_header *h);
 /* Prints that the image breaks the format, at its start. -EINVAL. */
 int qcow2_bad(const struct qcow2 *q, const char *fmt, ...) __printf(2, 3);
 
-/* ---- qcow2-tables.c: what stays in memory ---- */
+/* qcow2-tables.c: what stays in memory */
 
 /*
  * The L1 table, and for an image that is written the refcount table and which clusters hold
@@ -328,7 +328,7 @@ int qcow2_load_tables(struct qcow2 *q, const struct qcow2_header *h);
 /* With l2.lock: whether one of the host clusters holds metadata of the active image. */
 bool qcow2_is_meta(const struct qcow2 *q, u64 first, u64 nr);
 
-/* ---- qcow2-backing.c ---- */
+/* qcow2-backing.c */
 
 /* Opens what @h names, or what the user does. Prints the reason on failure. */
 int qcow2_open_backing(struct qcow2 *q, const struct qcow2_header *h,
@@ -337,7 +337,7 @@ int qcow2_open_backing(struct qcow2 *q, const struct qcow2_header *h,
 /* As qcow2_open(), as the backing file of @overlay if that is not NULL. */
 int qcow2_open_chain(struct disk **out, const struct disk_config *config, struct qcow2 *overlay);
 
-/* ---- qcow2-map.c: the mapping ---- */
+/* qcow2-map.c: the mapping */
 
 /* An L2 entry. All zeroes: unallocated. */
 struct qcow2_entry {
@@ -389,7 +389,7 @@ int qcow2_map(struct qcow2 *q, u64 off, u64 len, bool write, struct qcow2_extent
  */
 int qcow2_own_table(struct qcow2 *q, u64 cluster);
 
-/* ---- qcow2-refcount.c ---- */
+/* qcow2-refcount.c */
 
 /*
  * With alloc_lock: up to @max free clusters in a row, at least one, whose refcounts are 1 then.
@@ -406,7 +406,7 @@ void qcow2_free_later(struct qcow2 *q, u64 first, u64 nr);
 /* The same for what an L2 entry points to, which it will not any more. */
 void qcow2_free_entry(struct qcow2 *q, const struct qcow2_entry *e);
 
-/* ---- qcow2-commit.c ---- */
+/* qcow2-commit.c */
 
 /*
  * With alloc_lock: writes all metadata in its order. @sync: and it is stable, with all data that
@@ -422,7 +422,7 @@ int qcow2_begin_change(struct qcow2 *q);
 
 int qcow2_flush(struct disk *disk);
 
-/* ---- Operations: qcow2-read.c, qcow2-write.c, qcow2-zero.c, qcow2-compressed.c ---- */
+/* Operations: qcow2-read.c, qcow2-write.c, qcow2-zero.c, qcow2-compressed.c */
 
 int qcow2_preadv(struct disk *disk, struct iovec *iov, unsigned int nr, u64 off);
 int qcow2_pwritev(struct disk *disk, struct iovec *iov, unsigned int nr, u64 off);
