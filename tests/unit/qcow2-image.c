@@ -313,7 +313,7 @@ void image_examine(const struct image *image, struct image_state *state)
 	free(use.copied);
 }
 
-bool image_load(struct image *image, int fd)
+bool image_read(struct image *image, int fd)
 {
 	u64 len = lseek(fd, 0, SEEK_END);
 

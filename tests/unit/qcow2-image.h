@@ -46,7 +46,7 @@ struct image_state {
 void image_examine(const struct image *image, struct image_state *state);
 
 /* The file of @fd, all of it; false if it is larger than IMAGE_MAX. And back. */
-bool image_load(struct image *image, int fd);
+bool image_read(struct image *image, int fd);
 void image_store(const struct image *image, int fd);
 
 #endif /* LKVM_TESTS_QCOW2_IMAGE_H */

@@ -65,7 +65,7 @@ static void check_whole(void)
 	int fd = open(overlay, O_RDONLY | O_CLOEXEC);
 	struct image_state state;
 
-	if (!CHECK(fd >= 0 && image_load(&image, fd)))
+	if (!CHECK(fd >= 0 && image_read(&image, fd)))
 		return;
 	close(fd);
 	image_examine(&image, &state);

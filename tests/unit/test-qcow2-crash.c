@@ -298,7 +298,7 @@ static bool check_after(int fd)
 	guest.done = false;
 	work(disk, 20);
 	disk_close(disk);
-	return image_load(&host.after, fd) && check_image(&host.after) && ok;
+	return image_read(&host.after, fd) && check_image(&host.after) && ok;
 }
 
 /* Returns whether it came to the crash. */
@@ -316,7 +316,7 @@ static bool run(const struct image_format *format, bool snapshot, u64 crash_at, 
 		work(disk, 20);
 		flush(disk);
 		disk_close(disk);
-		image_load(&host.stable, fd);
+		image_read(&host.stable, fd);
 		image_snapshot(&host.stable);
 		check_image(&host.stable);
 		image_store(&host.stable, fd);
@@ -334,7 +334,7 @@ static bool run(const struct image_format *format, bool snapshot, u64 crash_at, 
 	crashed = guest.done;
 	if (crashed) {
 		*ok = check_after(fd);
-	} else if (image_load(&host.after, fd)) {
+	} else if (image_read(&host.after, fd)) {
 		struct image_state state;
 
 		*ok = check_image(&host.after);

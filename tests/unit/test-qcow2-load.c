@@ -253,7 +253,7 @@ static void own_image(struct image_format format)
 	close(open(model, O_RDWR | O_CREAT | O_CLOEXEC, 0600));
 	CHECK_EQ(truncate(model, format.size), 0);
 	CHECK_EQ(work(path, model, 200, 5), 0);
-	if (CHECK(image_load(&image, fd = open(path, O_RDONLY | O_CLOEXEC)))) {
+	if (CHECK(image_read(&image, fd = open(path, O_RDONLY | O_CLOEXEC)))) {
 		image_examine(&image, &state);
 		if (!CHECK_EQ(state.errors, 0))
 			printf("# %s\n", state.what);

@@ -66,7 +66,7 @@ static void load(const char *name)
 {
 	int fd = open(in_dir(name), O_RDONLY | O_CLOEXEC);
 
-	if (fd < 0 || !image_load(&image, fd))
+	if (fd < 0 || !image_read(&image, fd))
 		abort();
 	close(fd);
 }
