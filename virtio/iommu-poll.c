@@ -17,8 +17,11 @@
 
 #include "iommu-internal.h"
 
-/* From one look to the next it takes less than that, and so does an interrupt. */
-#define KEPT_US 100
+/*
+ * From one look to the next it takes less than that, also with a thread in between that serves a
+ * request to a disk. Of threads that take all they get, each has the CPU for longer.
+ */
+#define KEPT_US 500
 /* One that came late counts for so many that did not; with so many more of them it is no help. */
 #define LATE	 4
 #define MAX_LATE 32
