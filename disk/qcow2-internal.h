@@ -357,6 +357,9 @@ void qcow2_packed_at(const struct qcow2 *q, u64 desc, u64 *off, u64 *len);
 /* Whether a subcluster that is unallocated at @off of the disk shows the backing file. */
 bool qcow2_is_backed(const struct qcow2 *q, u64 off);
 
+/* The subclusters that bytes [from, to) of a cluster are, borders of subclusters. */
+u32 qcow2_subs(const struct qcow2 *q, u64 from, u64 to);
+
 /*
  * With l2.lock, which is let go while the file is read: the entry of guest cluster @cluster and
  * those behind it, *@nr in all, up to the end of what is cached. NULL: there is no table, and *@nr
@@ -383,6 +386,9 @@ struct qcow2_extent {
  * writing, too, and it is checked to be no metadata.
  */
 int qcow2_map(struct qcow2 *q, u64 off, u64 len, bool write, struct qcow2_extent *ext);
+
+/* Whether the extent, at @off of the disk, reads as zeroes, as the metadata says. */
+bool qcow2_is_zero(const struct qcow2 *q, const struct qcow2_extent *ext, u64 off);
 
 /*
  * With alloc_lock: makes the L2 table of guest cluster @cluster one that may be changed.

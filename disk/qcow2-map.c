@@ -72,6 +72,13 @@ bool qcow2_is_backed(const struct qcow2 *q, u64 off)
 	return q->backing && off < q->backing->size;
 }
 
+u32 qcow2_subs(const struct qcow2 *q, u64 from, u64 to)
+{
+	u32 below = to == q->cluster_size ? all_subs(q) : BIT(to / q->sub_size) - 1;
+
+	return below & ~(BIT(from / q->sub_size) - 1);
+}
+
 static int check_l1(struct qcow2 *q, u64 index, u64 l1)
 {
 	u64 table = l1 & QCOW2_OFFSET;
@@ -192,6 +199,12 @@ int qcow2_map(struct qcow2 *q, u64 off, u64 len, bool write, struct qcow2_extent
 	pthread_mutex_unlock(&q->l2.lock);
 	ext->len = min(ext->len, len);
 	return ret;
+}
+
+bool qcow2_is_zero(const struct qcow2 *q, const struct qcow2_extent *ext, u64 off)
+{
+	return ext->kind == QCOW2_ZEROES ||
+	       (ext->kind == QCOW2_NOTHING && !qcow2_is_backed(q, off));
 }
 
 static int copy_table(struct qcow2 *q, u64 from, u64 to)

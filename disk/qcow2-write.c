@@ -139,8 +139,7 @@ static bool reads_zero(struct qcow2 *q, u64 off, u64 len)
 
 		if (qcow2_map(q, off, end - off, false, &ext))
 			return false;
-		if (ext.kind != QCOW2_ZEROES &&
-		    (ext.kind != QCOW2_NOTHING || qcow2_is_backed(q, off)))
+		if (!qcow2_is_zero(q, &ext, off))
 			return false;
 		off += ext.len;
 	}
@@ -230,9 +229,8 @@ static u32 subs_written(const struct qcow2 *q, const struct step *s, u64 start)
 {
 	u64 from = max(s->off - s->before, start) - start;
 	u64 to = min(s->off + s->len + s->behind, start + q->cluster_size) - start;
-	u32 below = to == q->cluster_size ? all_subs(q) : BIT(to / q->sub_size) - 1;
 
-	return below & ~(BIT(from / q->sub_size) - 1);
+	return qcow2_subs(q, from, to);
 }
 
 /* With alloc_lock and l2.lock: the entries point to what was written. */

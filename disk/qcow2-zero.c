@@ -59,14 +59,12 @@ static int change_slice(struct qcow2 *q, u64 off, u64 len, enum zero_how how, u6
 	for (*done = 0; !ret && nr && off < end; nr--, cluster++, raw += q->entry_size) {
 		u64 start = cluster << q->cluster_bits;
 		u64 to = min(end, start + q->cluster_size) - start;
-		u32 below = to == q->cluster_size ? all_subs(q) : BIT(to / q->sub_size) - 1;
 		struct qcow2_entry e;
 
 		ret = qcow2_decode(q, raw, cluster, &e);
 		if (ret)
 			break;
-		ret = change_entry(q, &e, start, below & ~(BIT((off - start) / q->sub_size) - 1),
-				   how);
+		ret = change_entry(q, &e, start, qcow2_subs(q, off - start, to), how);
 		if (ret < 0)
 			break;
 		if (ret) {
@@ -128,8 +126,7 @@ static int write_zero_data(struct qcow2 *q, u64 off, u64 len)
 		if (ret)
 			return ret;
 		part = ext.len;
-		if (ext.kind != QCOW2_ZEROES &&
-		    (ext.kind != QCOW2_NOTHING || qcow2_is_backed(q, off))) {
+		if (!qcow2_is_zero(q, &ext, off)) {
 			struct iovec iov = {.iov_base = disk_zeroes};
 
 			part = min(part, (u64)sizeof(disk_zeroes));
