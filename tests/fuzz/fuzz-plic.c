@@ -6,16 +6,11 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "riscv/plic.h"
+#include "plic-guest.h"
 
 #define MAX_CONTEXTS 4
 
-#define PENDING	  0x001000ULL
-#define ENABLE	  0x002000ULL
-#define CONTEXT	  0x200000ULL
-#define THRESHOLD 0
-#define CLAIM	  4
-#define SIZE	  0x400000ULL
+#define SIZE 0x400000ULL
 
 static struct plic plic;
 static unsigned int nr_sources, nr_contexts;
@@ -71,24 +66,11 @@ static void set_level(void)
 		sources[i].again = true;
 }
 
-static u32 get(u64 off)
-{
-	u32 val = 0xdeadbeef;
-
-	plic_access(&plic, off, &val, sizeof(val), false);
-	return val;
-}
-
-static void set(u64 off, u32 val)
-{
-	plic_access(&plic, off, &val, sizeof(val), true);
-}
-
 static void claim(unsigned int context)
 {
 	unsigned int want = best(context);
 
-	CHECK_EQ(get(CONTEXT + 0x1000 * context + CLAIM), want);
+	CHECK_EQ(plic_get(&plic, CONTEXT + 0x1000 * context + CLAIM), want);
 	if (want) {
 		sources[want].pending = false;
 		sources[want].in_service = true;
@@ -99,7 +81,7 @@ static void complete(unsigned int context, u32 i)
 {
 	struct source *s = &sources[min(i, (u32)PLIC_MAX_SOURCES - 1)];
 
-	set(CONTEXT + 0x1000 * context + CLAIM, i);
+	plic_set(&plic, CONTEXT + 0x1000 * context + CLAIM, i);
 	if (!i || i > nr_sources || !s->enabled[context] || !s->in_service)
 		return;
 	s->in_service = false;
@@ -113,10 +95,10 @@ static void set_priority(void)
 	unsigned int i = unit_below(PLIC_MAX_SOURCES);
 	u32 val = fuzz_int(1);
 
-	set(4 * i, val);
+	plic_set(&plic, 4 * i, val);
 	if (i && i <= nr_sources)
 		sources[i].priority = val % 8;
-	CHECK_EQ(get(4 * i), i <= nr_sources ? sources[i].priority : 0);
+	CHECK_EQ(plic_get(&plic, 4 * i), i <= nr_sources ? sources[i].priority : 0);
 }
 
 static void set_enabled(unsigned int context)
@@ -125,7 +107,7 @@ static void set_enabled(unsigned int context)
 	u64 off = ENABLE + 0x80 * context + 4 * word;
 	u32 val = fuzz_int(4), want = 0;
 
-	set(off, val);
+	plic_set(&plic, off, val);
 	for (unsigned int n = 0; n < 32; n++) {
 		unsigned int i = word * 32 + n;
 
@@ -134,22 +116,22 @@ static void set_enabled(unsigned int context)
 		sources[i].enabled[context] = val & BIT(n);
 		want |= val & BIT(n);
 	}
-	CHECK_EQ(get(off), want);
+	CHECK_EQ(plic_get(&plic, off), want);
 }
 
 static void set_threshold(unsigned int context)
 {
 	u32 val = fuzz_int(1);
 
-	set(CONTEXT + 0x1000 * context + THRESHOLD, val);
+	plic_set(&plic, CONTEXT + 0x1000 * context + THRESHOLD, val);
 	thresholds[context] = val % 8;
-	CHECK_EQ(get(CONTEXT + 0x1000 * context + THRESHOLD), thresholds[context]);
+	CHECK_EQ(plic_get(&plic, CONTEXT + 0x1000 * context + THRESHOLD), thresholds[context]);
 }
 
 static void check_pending(void)
 {
 	for (unsigned int i = 0; i <= nr_sources; i++)
-		CHECK_EQ(get(PENDING + i / 32 * 4) >> i % 32 & 1, sources[i].pending);
+		CHECK_EQ(plic_get(&plic, PENDING + i / 32 * 4) >> i % 32 & 1, sources[i].pending);
 }
 
 /* Where nothing is, or in a way that is none: nothing comes of it. */

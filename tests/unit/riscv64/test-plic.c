@@ -2,16 +2,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "riscv/plic.h"
+#include "plic-guest.h"
 #include "unit.h"
 
 #define NR_SOURCES  95
 #define NR_CONTEXTS 3
-
-#define ENABLE	  0x002000
-#define CONTEXT	  0x200000
-#define THRESHOLD 0
-#define CLAIM	  4
 
 static struct plic plic;
 static bool outputs[PLIC_MAX_CONTEXTS];
@@ -36,27 +31,14 @@ static void end(void)
 	plic_destroy(&plic);
 }
 
-static u32 get(u64 off)
-{
-	u32 val = 0xdeadbeef;
-
-	plic_access(&plic, off, &val, sizeof(val), false);
-	return val;
-}
-
-static void set(u64 off, u32 val)
-{
-	plic_access(&plic, off, &val, sizeof(val), true);
-}
-
 static void set_priority(unsigned int source, u32 priority)
 {
-	set(4 * source, priority);
+	plic_set(&plic, 4 * source, priority);
 }
 
 static bool is_pending(unsigned int source)
 {
-	return get(0x1000 + source / 32 * 4) & BIT(source % 32);
+	return plic_get(&plic, 0x1000 + source / 32 * 4) & BIT(source % 32);
 }
 
 static void enable(unsigned int context, unsigned int source, bool on)
@@ -64,22 +46,22 @@ static void enable(unsigned int context, unsigned int source, bool on)
 	u64 off = ENABLE + 0x80 * context + source / 32 * 4;
 	u32 bit = BIT(source % 32);
 
-	set(off, on ? get(off) | bit : get(off) & ~bit);
+	plic_set(&plic, off, on ? plic_get(&plic, off) | bit : plic_get(&plic, off) & ~bit);
 }
 
 static u32 claim(unsigned int context)
 {
-	return get(CONTEXT + 0x1000 * context + CLAIM);
+	return plic_get(&plic, CONTEXT + 0x1000 * context + CLAIM);
 }
 
 static void complete(unsigned int context, u32 source)
 {
-	set(CONTEXT + 0x1000 * context + CLAIM, source);
+	plic_set(&plic, CONTEXT + 0x1000 * context + CLAIM, source);
 }
 
 static void set_threshold(unsigned int context, u32 threshold)
 {
-	set(CONTEXT + 0x1000 * context + THRESHOLD, threshold);
+	plic_set(&plic, CONTEXT + 0x1000 * context + THRESHOLD, threshold);
 }
 
 /* A source of priority 1 that a context has enabled. */
@@ -214,7 +196,7 @@ TEST(threshold_masks_up_to_itself_and_not_the_claim)
 	CHECK(outputs[0]);
 	set_threshold(0, 7);
 	CHECK(!outputs[0]);
-	CHECK_EQ(get(CONTEXT + THRESHOLD), 7);
+	CHECK_EQ(plic_get(&plic, CONTEXT + THRESHOLD), 7);
 	CHECK_EQ(claim(0), 3);
 	end();
 }
@@ -239,22 +221,22 @@ TEST(registers_have_the_bits_that_there_are)
 	start();
 	for (unsigned int source = 0; source < 1024; source++) {
 		set_priority(source, ~0U);
-		CHECK_EQ(get(4 * source), source && source <= NR_SOURCES ? 7 : 0);
+		CHECK_EQ(plic_get(&plic, 4 * source), source && source <= NR_SOURCES ? 7 : 0);
 	}
 	set_threshold(0, ~0U);
-	CHECK_EQ(get(CONTEXT + THRESHOLD), 7);
+	CHECK_EQ(plic_get(&plic, CONTEXT + THRESHOLD), 7);
 	for (unsigned int word = 0; word < 32; word++)
-		set(ENABLE + 4 * word, ~0U);
-	CHECK_EQ(get(ENABLE), ~1U);
-	CHECK_EQ(get(ENABLE + 4), ~0U);
-	CHECK_EQ(get(ENABLE + 8), ~0U); /* up to 95 */
+		plic_set(&plic, ENABLE + 4 * word, ~0U);
+	CHECK_EQ(plic_get(&plic, ENABLE), ~1U);
+	CHECK_EQ(plic_get(&plic, ENABLE + 4), ~0U);
+	CHECK_EQ(plic_get(&plic, ENABLE + 8), ~0U); /* up to 95 */
 	for (unsigned int word = 3; word < 32; word++)
-		CHECK_EQ(get(ENABLE + 4 * word), 0);
+		CHECK_EQ(plic_get(&plic, ENABLE + 4 * word), 0);
 	/* Nothing of it is the next context's. */
-	CHECK_EQ(get(ENABLE + 0x80), 0);
+	CHECK_EQ(plic_get(&plic, ENABLE + 0x80), 0);
 	/* Pending bits are for reading. */
-	set(0x1000, ~0U);
-	CHECK_EQ(get(0x1000), 0);
+	plic_set(&plic, 0x1000, ~0U);
+	CHECK_EQ(plic_get(&plic, 0x1000), 0);
 	end();
 }
 
@@ -264,10 +246,10 @@ TEST(context_that_is_not_there)
 	use(0, 1);
 	plic_set_level(&plic, 1, true);
 	for (unsigned int ctx = NR_CONTEXTS; ctx < 512; ctx++) {
-		set(ENABLE + 0x80 * ctx, ~0U);
-		CHECK_EQ(get(ENABLE + 0x80 * ctx), 0);
+		plic_set(&plic, ENABLE + 0x80 * ctx, ~0U);
+		CHECK_EQ(plic_get(&plic, ENABLE + 0x80 * ctx), 0);
 		set_threshold(ctx, 1);
-		CHECK_EQ(get(CONTEXT + 0x1000 * ctx), 0);
+		CHECK_EQ(plic_get(&plic, CONTEXT + 0x1000 * ctx), 0);
 		CHECK_EQ(claim(ctx), 0);
 		complete(ctx, 1);
 	}
@@ -278,13 +260,13 @@ TEST(context_that_is_not_there)
 TEST(source_that_is_not_there)
 {
 	start();
-	set(ENABLE, ~0U);
+	plic_set(&plic, ENABLE, ~0U);
 	plic_set_level(&plic, 0, true);
 	plic_set_level(&plic, NR_SOURCES + 1, true);
 	plic_set_level(&plic, 127, true);
 	plic_set_level(&plic, ~0U, true);
 	for (unsigned int word = 0; word < 32; word++)
-		CHECK_EQ(get(0x1000 + 4 * word), 0);
+		CHECK_EQ(plic_get(&plic, 0x1000 + 4 * word), 0);
 	CHECK(!outputs[0]);
 	complete(0, 0);
 	complete(0, NR_SOURCES + 1);
@@ -381,7 +363,7 @@ TEST(access_of_another_width_reaches_nothing)
 	byte = 0;
 	plic_access(&plic, 4, &byte, 1, true);
 	CHECK(outputs[0]);
-	CHECK_EQ(get(4), 1);
+	CHECK_EQ(plic_get(&plic, 4), 1);
 	CHECK_EQ(claim(0), 1);
 	end();
 }
