@@ -119,7 +119,7 @@ work() # STEPS THREADS [,SUBOPTION...]
 			echo "$options: after $i steps $status"
 			[ "$status" = 0 ] || [ "$status" = 3 ]
 		done
-		qemu-img check -q -r leaks image.qcow2 || true
+		qemu-img check -q -r leaks image.qcow2
 		qemu-img convert -q -f qcow2 -O raw image.qcow2 model
 		work 50 3
 	done
@@ -127,10 +127,11 @@ work() # STEPS THREADS [,SUBOPTION...]
 
 @test "qcow2: the dirty bit, which a killed QEMU leaves" {
 	create -o lazy_refcounts=on image.qcow2 4M
-	qemu-io -f qcow2 -c 'write -P 7 0 64k' -c abort image.qcow2 >/dev/null 2>&1 || true
+	run qemu-io -f qcow2 -c 'write -P 7 0 64k' -c abort image.qcow2
+	[ "$status" = 134 ]
 	run_lkvm -d image.qcow2
 	expect_error 'not closed by its last user' "'qemu-img check -r all' mends it, or open it with ',ro'"
-	qemu-img check -q -r all image.qcow2 || true
+	qemu-img check -q -r all image.qcow2
 	truncate -s 4M model
 	qemu-img convert -q -f qcow2 -O raw image.qcow2 model
 	work 20 1
