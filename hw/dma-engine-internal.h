@@ -6,8 +6,6 @@
 #include "hw/dma-engine-regs.h"
 #include "hw/dma-engine.h"
 
-/* Adds to a counter that this thread alone writes. */
-
 /*
  * The PASID field of a descriptor or of the ring: @pasid is DMA_NO_PASID if it has none, and
  * @dir gets the attributes. False if it has bits that mean nothing, or attributes that the driver

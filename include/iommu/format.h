@@ -115,8 +115,7 @@ struct iommu_format {
 	 */
 	void (*describe)(const struct iommu_table *table, struct report *r);
 
-	/* What an ID of INVALIDATE is: an ASID or PSCID, or a domain's of which entries know none.
-	 */
+	/* What an ID of INVALIDATE is: an ASID or PSCID, or a domain's, which no entry knows. */
 	unsigned int id_bits;
 
 	/* Sizes of leaves, as bits of log2: what page_size of INVALIDATE may be. */
